@@ -1,0 +1,50 @@
+"""JSON on the wire: readable in `nats stream view`, decoded into frozen Structs."""
+
+from typing import Any
+
+import msgspec
+
+from contracts.facts import FACTS, AnyFact
+from contracts.messages import EmailDue
+
+_encoder = msgspec.json.Encoder()
+_fact: msgspec.json.Decoder[AnyFact] = msgspec.json.Decoder(AnyFact)
+_due = msgspec.json.Decoder(EmailDue)
+
+
+class Undecodable(ValueError):
+    """Bytes that no schema we know can read."""
+
+
+def encode(value: msgspec.Struct) -> bytes:
+    return _encoder.encode(value)
+
+
+def decode_fact(payload: bytes) -> AnyFact:
+    """Errors: Undecodable, naming the field, never its content."""
+    try:
+        return _fact.decode(payload)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Undecodable(str(error)[:200]) from error
+
+
+def decode_due(payload: bytes) -> EmailDue:
+    """Errors: Undecodable."""
+    try:
+        return _due.decode(payload)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Undecodable(str(error)[:200]) from error
+
+
+def schema() -> dict[str, dict[str, Any]]:
+    """The JSON Schema of every fact and message, by tag."""
+    types: tuple[type[msgspec.Struct], ...] = (*FACTS, EmailDue)
+    _, components = msgspec.json.schema_components(types, ref_template="#/$defs/{name}")
+    return {str(t.__struct_config__.tag): _closed(t.__name__, components) for t in types}
+
+
+def _closed(name: str, components: dict[str, Any]) -> dict[str, Any]:
+    """One component with only the definitions it refers to."""
+    text = msgspec.json.encode(components[name]).decode()
+    defs = {other: body for other, body in components.items() if other != name and f"#/$defs/{other}" in text}
+    return {**components[name], **({"$defs": defs} if defs else {})}

@@ -1,0 +1,137 @@
+"""Facts: what happened to a contact, in the past tense, kept for ever.
+
+A fact's `type` tag never changes its meaning. Fields are only added, with defaults; a changed meaning is a new fact.
+Every form ever published stays decodable (tests/contracts/golden).
+"""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from contracts.ids import EmailId
+
+Utc = Annotated[datetime, Meta(tz=True, description="UTC")]
+Score = Annotated[float, Meta(ge=0, le=100)]
+Count = Annotated[int, Meta(ge=0)]
+Ref = Annotated[str, Meta(description="an email id: <contact>.<campaign>.<sequence>.<instance>.<step>")]
+
+
+class Fact(msgspec.Struct, frozen=True, kw_only=True):
+    """What every fact says: whom it is about, when it happened (UTC), and in which version of its schema."""
+
+    contact: str
+    at: Utc
+    v: int = 1
+
+    @property
+    def tag(self) -> str:
+        """The wire tag, as in the subject: `signup_received`."""
+        return str(self.__struct_config__.tag)
+
+    @property
+    def id(self) -> str:
+        """What makes this fact the same fact again: one or more subject tokens."""
+        raise TypeError(f"{type(self).__name__} has no identity")
+
+
+class Assessment(msgspec.Struct, frozen=True, kw_only=True):
+    """The result of the website's assessment, as the form sent it."""
+
+    assessment_score: Annotated[int, Meta(ge=0, le=100)]
+    red_systems: Count = 0
+    orange_systems: Count = 0
+    yellow_systems: Count = 0
+    green_systems: Count = 0
+    gps_score: Score | None = None
+    money_score: Score | None = None
+    weakest_system_1: str | None = None
+    weakest_system_2: str | None = None
+    revenue_leak_total: Annotated[float, Meta(ge=0)] | None = None
+
+
+class SignupReceived(Fact, frozen=True, kw_only=True, tag="signup_received"):
+    """A website form was sent. Identity: campaign and content, so the same form twice is one fact."""
+
+    campaign: str
+    content: Annotated[str, Meta(description="digest of everything the form said")]
+    email: str
+    first_name: str
+    business_name: str | None = None
+    assessment: Assessment
+    extra: Annotated[dict[str, Any], Meta(description="fields of the form we do not know, bounded")] = {}
+    extra_dropped: Annotated[int, Meta(description="unknown fields left out because they were too large")] = 0
+
+    @property
+    def id(self) -> str:
+        return f"{self.campaign}.{self.content}"
+
+
+class EmailFact(Fact, frozen=True, kw_only=True):
+    """A fact about one planned email. Identity: the email's, so each email ends at most once in each way."""
+
+    email_id: Ref
+
+    @property
+    def id(self) -> str:
+        return self.email_id
+
+    @property
+    def email(self) -> EmailId:
+        """The parts of the email id. Errors: BadId."""
+        return EmailId.parse(self.email_id)
+
+
+class EmailSent(EmailFact, frozen=True, kw_only=True, tag="email_sent"):
+    """The provider accepted the email."""
+
+    provider_id: Annotated[str, Meta(description="the provider's id of the message")]
+    template: str
+    template_version: str = ""
+    subject: str = ""
+    due: Utc | None = None
+
+
+class EmailSkipped(EmailFact, frozen=True, kw_only=True, tag="email_skipped"):
+    """The email will never be sent, and nobody tried to: it was no longer wanted when its time came."""
+
+    reason: str
+
+
+class EmailAttemptFailed(EmailFact, frozen=True, kw_only=True, tag="email_attempt_failed"):
+    """One call to the provider did not succeed; another follows at `retry_at`. Identity: email and attempt."""
+
+    attempt: Annotated[int, Meta(ge=1)]
+    reason: str
+    retry_at: Utc
+    accepted: Annotated[
+        Literal["no", "maybe"],
+        Meta(description="maybe: the provider may have accepted it all the same (a timeout, a 5xx)"),
+    ] = "no"
+
+    @property
+    def id(self) -> str:
+        return f"{self.email_id}.{self.attempt}"
+
+
+class EmailFailed(EmailFact, frozen=True, kw_only=True, tag="email_failed"):
+    """The provider refused the email for good, or it could not be delivered before it expired."""
+
+    reason: str
+    detail: str = ""
+
+
+class EmailUnknown(EmailFact, frozen=True, kw_only=True, tag="email_unknown"):
+    """The provider may or may not have accepted the email, and asking again could send it twice.
+
+    It waits, with a copy in PARKED, for a person or for a delivery webhook that names it (docs/adr/0003).
+    """
+
+    reason: str
+
+
+AnyFact = SignupReceived | EmailSent | EmailSkipped | EmailAttemptFailed | EmailFailed | EmailUnknown
+"""Every fact, as a tagged union."""
+
+FACTS: tuple[type[Fact], ...] = AnyFact.__args__

@@ -1,0 +1,109 @@
+"""The grammar of subjects, keys, streams and durables. Nothing else in the code spells one.
+
+events.<contact>.<tag>.<fact id>          a fact; its subject is its identity
+$KV.timers.<hour>.<email id>.<due>        a pending email
+email.due.<email id>.<due>                what it fires as
+parked.<consumer>.<original subject>      what no code could handle
+"""
+
+from datetime import UTC, datetime
+from typing import NamedTuple, Self
+
+from contracts.facts import Fact
+from contracts.ids import BadId, EmailId
+
+EVENTS, PARKED = "EVENTS", "PARKED"
+TIMERS, SENDS, PAGES = "timers", "sends", "pages"  # buckets
+SCHEDULER, SENDER, NOTION_SYNC = "scheduler", "sender", "notion_sync"  # durables
+
+ALL_FACTS, ALL_PARKED, ALL_DUE = "events.>", "parked.>", "email.due.>"
+
+
+def stream_of(bucket: str) -> str:
+    return f"KV_{bucket}"
+
+
+def kv_subject(bucket: str, key: str) -> str:
+    return f"$KV.{bucket}.{key}"
+
+
+def fact_subject(fact: Fact) -> str:
+    return f"events.{fact.contact}.{fact.tag}.{fact.id}"
+
+
+def history_of(contact: str) -> str:
+    """The subject filter that is one contact's whole life."""
+    return f"events.{contact}.>"
+
+
+def contact_of(subject: str) -> str:
+    """Whose fact it is. Errors: BadId."""
+    parts = subject.split(".")
+    if len(parts) < 4 or parts[0] != "events":
+        raise BadId(f"{subject[:200]!r} is not the subject of a fact")
+    return parts[1]
+
+
+def parked_subject(consumer: str, subject: str) -> str:
+    return f"parked.{consumer}.{subject.removeprefix('$')}"
+
+
+def hour_of(moment: datetime) -> str:
+    """The first token of a timer key: `2026112009`, UTC. Keys in order are keys in order of time."""
+    return moment.astimezone(UTC).strftime("%Y%m%d%H")
+
+
+class Timer(NamedTuple):
+    """One email at one time. Its key is written once; another time is another key."""
+
+    email_id: str
+    due: int
+    """Epoch seconds, UTC."""
+
+    @classmethod
+    def at(cls, email_id: str, due: datetime) -> Self:
+        """Keys name whole seconds; a due time within a second waits for its end, so that nothing is early."""
+        return cls(email_id, -int(-due.timestamp() // 1))
+
+    @classmethod
+    def parse(cls, subject: str) -> Self:
+        """From a key, or from the subject it fires as. Errors: BadId."""
+        text = subject.removeprefix(kv_subject(TIMERS, "")).removeprefix("email.due.")
+        head, _, due = text.rpartition(".")
+        if head.count(".") == len(EmailId._fields):
+            head = head.partition(".")[2]
+        if not (due.isascii() and due.isdigit()):
+            raise BadId(f"{subject[:200]!r} is not a timer: it does not end in epoch seconds")
+        return cls(str(EmailId.parse(head)), int(due))
+
+    @property
+    def due_at(self) -> datetime:
+        return datetime.fromtimestamp(self.due, UTC)
+
+    @property
+    def contact(self) -> str:
+        return self.email_id.partition(".")[0]
+
+    @property
+    def key(self) -> str:
+        return f"{hour_of(self.due_at)}.{self.email_id}.{self.due}"
+
+    @property
+    def subject(self) -> str:
+        return kv_subject(TIMERS, self.key)
+
+    @property
+    def fires_as(self) -> str:
+        return f"email.due.{self.email_id}.{self.due}"
+
+
+def timers_of_hour(moment: datetime) -> str:
+    return kv_subject(TIMERS, f"{hour_of(moment)}.>")
+
+
+def timers_of(contact: str) -> str:
+    return kv_subject(TIMERS, f"*.{contact}.>")
+
+
+def fired_of(contact: str) -> str:
+    return f"email.due.{contact}.>"

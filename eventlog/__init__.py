@@ -1,0 +1,1 @@
+"""The only home of JetStream I/O: connection, topology, append, history, consume, timers, claims, pages."""

@@ -1,0 +1,55 @@
+"""A bucket of small current state: typed values, compare-and-set writes, reads through the leader."""
+
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+import msgspec
+from nats.js.errors import APIError, NotFoundError
+
+from contracts import subjects
+from eventlog.connection import UNREACHABLE, Broker, Unavailable
+
+T = TypeVar("T", bound=msgspec.Struct)
+
+
+@dataclass(frozen=True)
+class Entry(Generic[T]):
+    """A value as read, with the revision to write over."""
+
+    value: T
+    revision: int
+
+
+class Bucket(Generic[T]):
+    """Every write rolls its key up: with the per-key history of the bucket, nothing comes back after a crash."""
+
+    def __init__(self, broker: Broker, name: str, kind: type[T]) -> None:
+        self._broker = broker
+        self._name = name
+        self._decoder = msgspec.json.Decoder(kind)
+
+    async def get(self, key: str) -> Entry[T] | None:
+        """Never from a replica that lags. Errors: Unavailable."""
+        try:
+            found = await self._broker.js.get_last_msg(
+                subjects.stream_of(self._name), subjects.kv_subject(self._name, key)
+            )
+        except NotFoundError:
+            return None
+        except (*UNREACHABLE, APIError) as error:
+            raise Unavailable(f"bucket {self._name} not readable: {type(error).__name__}") from error
+        return Entry(self._decoder.decode(found.data or b""), int(found.seq or 0))
+
+    async def put(self, key: str, value: T, *, over: int | None, ttl_s: int | None = None) -> int | None:
+        """Write over revision `over` (0: only if there is nothing, None: whatever is there).
+
+        The new revision; None if somebody else was first. Errors: Unavailable.
+        """
+        headers = {"Nats-Rollup": "sub"} | ({"Nats-TTL": f"{ttl_s}s"} if ttl_s else {})
+        stored = await self._broker.publish(
+            subjects.kv_subject(self._name, key),
+            msgspec.json.encode(value),
+            headers=headers,
+            last_sequence=over,
+        )
+        return stored.sequence

@@ -1,0 +1,28 @@
+"""The event log: append a fact once, read one contact's whole history."""
+
+from contracts import subjects
+from contracts.codec import decode_fact, encode
+from contracts.facts import AnyFact
+from eventlog.connection import Broker, Stored
+from eventlog.direct import DirectReader
+
+
+class EventLog:
+    """EVENTS, the source of truth."""
+
+    def __init__(self, broker: Broker) -> None:
+        self._broker = broker
+        self._direct = DirectReader(broker)
+
+    async def append(self, fact: AnyFact) -> Stored:
+        """Store a fact, once and for ever: the same fact again is answered `duplicate` and changes nothing.
+
+        The subject is the identity, and it must be empty; this holds without any dedupe window. Errors: Unavailable.
+        """
+        subject = subjects.fact_subject(fact)
+        return await self._broker.publish(subject, encode(fact), identity=subject, last_sequence=0)
+
+    async def history(self, contact: str) -> list[AnyFact]:
+        """Every fact of one contact, in the order stored. Errors: Unavailable, Undecodable."""
+        messages = await self._direct.last_of_each(subjects.EVENTS, [subjects.history_of(contact)])
+        return [decode_fact(message.payload) for message in messages]

@@ -1,0 +1,25 @@
+"""Which Notion page shows what, and what was last written there: the guard against a second page."""
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from contracts import subjects
+from contracts.facts import Utc
+from eventlog.bucket import Bucket
+from eventlog.connection import Broker
+
+
+class Page(msgspec.Struct, frozen=True, kw_only=True):
+    """`page_id` unset: a create was begun at `at`, and whether it was accepted is not known yet."""
+
+    page_id: str | None = None
+    digest: Annotated[str, Meta(description="of the properties last written")] = ""
+    at: Utc
+    v: int = 1
+
+
+def pages(broker: Broker) -> Bucket[Page]:
+    """Bucket `pages`."""
+    return Bucket(broker, subjects.PAGES, Page)

@@ -1,0 +1,1 @@
+"""What facts mean: campaigns, contacts, and which emails follow. Pure: time and ids are arguments."""

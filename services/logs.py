@@ -1,0 +1,32 @@
+"""Logging: structlog, one line per delivery, no personal data beyond the contact id."""
+
+import logging
+import sys
+from pathlib import Path
+
+import structlog
+
+
+def configure(style: str = "json", *, file: Path | None = None) -> None:
+    """`json` for machines, `console` for people; to standard error, or appended to a file."""
+    output = file.open("a", encoding="utf-8", buffering=1) if file else sys.stderr
+    render = (
+        structlog.processors.JSONRenderer()
+        if style == "json"
+        else structlog.dev.ConsoleRenderer(colors=file is None and output.isatty())
+    )
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            render,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.WriteLoggerFactory(file=output),
+        cache_logger_on_first_use=False,
+    )
+    logging.basicConfig(level=logging.WARNING, stream=output, force=True)  # what libraries say
+    for noisy in ("httpx", "httpcore", "notion_client", "nats"):
+        logging.getLogger(noisy).setLevel(logging.CRITICAL)  # they log addresses of requests, and errors we report

@@ -1,0 +1,1 @@
+"""Facts to timers: fold a contact, plan, and bring the bucket `timers` into line."""

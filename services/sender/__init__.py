@@ -1,0 +1,1 @@
+"""Due emails to Resend, each exactly once: last check, claim, call, record."""

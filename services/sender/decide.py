@@ -1,0 +1,101 @@
+"""The last check: what to do about an email whose timer fired. Pure.
+
+A wake-up may be a duplicate, early, late, cancelled or superseded. What counts is the plan, the claim and the time.
+"""
+
+from datetime import datetime, timedelta
+
+import msgspec
+
+from eventlog.claims import Claim
+from journey.plan import Planned
+
+KEY_LIFE = timedelta(hours=23)
+"""The provider remembers an idempotency key for 24 h; after that the same key sends again."""
+
+EARLY = timedelta(seconds=1)
+
+
+class Ended(msgspec.Struct, frozen=True):
+    """It already is sent, skipped, failed or unknown."""
+
+    state: str
+
+
+class Later(msgspec.Struct, frozen=True):
+    """Its time has not come."""
+
+    due: datetime
+
+
+class Skip(msgspec.Struct, frozen=True):
+    """It will never be sent, and no attempt was made."""
+
+    reason: str
+
+
+class Fail(msgspec.Struct, frozen=True):
+    """It will never be sent: every attempt was refused, and its time is over."""
+
+    reason: str
+
+
+class Doubt(msgspec.Struct, frozen=True):
+    """It may have been sent, and trying again could send it twice."""
+
+    reason: str
+
+
+class Lost(msgspec.Struct, frozen=True):
+    """The claim says it has ended, the facts do not (yet): a replica that lags, or a restored backup."""
+
+
+class Send(msgspec.Struct, frozen=True):
+    """Send it, as this attempt. `repeat`: that attempt was begun before and its result is not known."""
+
+    attempt: int
+    repeat: bool
+
+
+Decision = Ended | Later | Skip | Fail | Doubt | Lost | Send
+
+
+def decide(planned: Planned | None, claim: Claim | None, now: datetime) -> Decision:
+    """What the plan, the claim and the time say about one email."""
+    if planned and planned.email.end:
+        return Ended(planned.state)
+    if claim and claim.body is None:
+        return Lost()
+    if planned is None:
+        return Doubt("no longer planned while an attempt was open") if claim else Skip("not_planned")
+    if planned.due > now + EARLY:
+        return Later(planned.due)
+    since = in_doubt_since(planned, claim)
+    if now > planned.expires:
+        return _expired(planned, in_doubt=since is not None)
+    if since and now - since > KEY_LIFE:
+        return Doubt("unconfirmed for so long that the provider has forgotten the key")
+    return Send(*_attempt(planned, claim))
+
+
+def in_doubt_since(planned: Planned, claim: Claim | None) -> datetime | None:
+    """Since when the provider may have the email without our knowing it; None if every answer so far was a clear no."""
+    moments = [attempt.at for attempt in planned.email.attempts.values() if attempt.accepted == "maybe"]
+    if claim and claim.attempt not in planned.email.attempts:
+        moments.append(claim.attempt_at)
+    return min(moments, default=None)
+
+
+def _expired(planned: Planned, *, in_doubt: bool) -> Decision:
+    if in_doubt:
+        return Doubt("expired while an attempt was unconfirmed")
+    if planned.email.attempts:
+        last = planned.email.attempts[max(planned.email.attempts)]
+        return Fail(f"expired; last attempt: {last.reason}")
+    return Skip("expired")
+
+
+def _attempt(planned: Planned, claim: Claim | None) -> tuple[int, bool]:
+    if claim and claim.attempt not in planned.email.attempts:
+        return claim.attempt, True
+    return max([0, *planned.email.attempts]) + 1, False

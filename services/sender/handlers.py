@@ -1,0 +1,204 @@
+"""The sender's handler: written to be run any number of times, beside itself, and to be stopped after any line."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+import msgspec
+
+from contracts.codec import decode_due
+from contracts.facts import EmailAttemptFailed, EmailFailed, EmailSkipped, EmailUnknown
+from contracts.ids import EmailId
+from contracts.messages import EmailDue
+from contracts.subjects import Timer
+from eventlog import topology
+from eventlog.bucket import Entry
+from eventlog.claims import Claim, Claims
+from eventlog.connection import Broker
+from eventlog.consume import Done, Item, Outcome, Pause, Retry, Work
+from eventlog.log import EventLog
+from eventlog.parked import ParkingLot
+from eventlog.timers import Timers
+from journey.campaign import Campaign
+from journey.contact import Contact, fold
+from journey.plan import Pace, Planned, plan_all
+from journey.templates import RenderError
+from services.sender.decide import Doubt, Ended, Fail, Later, Lost, Send, Skip, decide
+from services.sender.outcome import Answer, Close, Record, Wait, outcome
+from services.sender.render import Unrenderable, claim_for
+
+CONTENDED_S = 2.0
+LAG_S, LOOKS = 3.0, 4
+
+
+class Provider(Protocol):
+    """What sends an email."""
+
+    async def send(self, body: msgspec.Raw, *, key: str) -> Answer: ...
+
+
+@dataclass(frozen=True)
+class Shell:
+    """What the sender works with."""
+
+    events: EventLog
+    timers: Timers
+    claims: Claims
+    parking: ParkingLot
+    provider: Provider
+    campaigns: Mapping[str, Campaign]
+    pace: Pace
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+
+async def on_due(items: Sequence[Item[EmailDue]], shell: Shell) -> Outcome:
+    """A timer fired: check, send if that is still right, and clear the wake-up.
+
+    Shape:  EmailDue → at most one EmailSent, EmailSkipped, EmailFailed, EmailUnknown or EmailAttemptFailed.
+    Errors: Unavailable, to be tried again.
+    Source: design.md, "The sender's exactly-once".
+    """
+    due = items[-1].value
+    result = await _look_at(due, shell, items[-1])
+    if isinstance(result, Done):
+        for item in items:
+            await shell.timers.clear(Timer.parse(item.subject))
+    return result
+
+
+async def _look_at(due: EmailDue, shell: Shell, item: Item[EmailDue]) -> Outcome:
+    email = EmailId.parse(due.email_id)
+    entry = await shell.claims.get(due.email_id)  # before the facts: what settles a claim is in them by then
+    contact = fold(email.contact, await shell.events.history(email.contact))
+    planned = plan_all(contact, shell.campaigns, shell.pace).get(due.email_id)
+    about: dict[str, Any] = {"contact": email.contact, "at": shell.clock(), "email_id": due.email_id}
+    match decide(planned, entry.value if entry else None, shell.clock()):
+        case Ended(state):
+            return await _settle(due, shell, f"already {state}", claimed=entry)
+        case Later(when):
+            await shell.timers.arm(Timer.at(due.email_id, when))
+            return Done("armed for later")
+        case Skip(reason):
+            await shell.events.append(EmailSkipped(**about, reason=reason))
+            return await _settle(due, shell, f"skipped: {reason}", claimed=entry)
+        case Fail(reason):
+            await shell.events.append(EmailFailed(**about, reason="expired", detail=reason))
+            return await _settle(due, shell, f"failed: {reason}", claimed=entry)
+        case Lost() if item.attempt < LOOKS:
+            return Retry(LAG_S, "settled, but the fact is not visible yet")
+        case Lost():
+            await _record_doubt(EmailUnknown(**about, reason="settled before, without a fact"), shell, item)
+            return Done("unknown: settled before, without a fact")
+        case Doubt(reason):
+            await _record_doubt(EmailUnknown(**about, reason=reason), shell, item)
+            return await _settle(due, shell, f"unknown: {reason}", claimed=entry)
+        case Send(attempt=attempt, repeat=repeat) if planned:
+            return await _send(planned, contact, shell, item, _Attempt(attempt, repeat, entry))
+    raise AssertionError("a decision to send without a plan")
+
+
+@dataclass(frozen=True)
+class _Attempt:
+    number: int
+    repeat: bool
+    claimed: Entry[Claim] | None
+
+
+async def _send(planned: Planned, contact: Contact, shell: Shell, item: Item[EmailDue], attempt: _Attempt) -> Outcome:
+    try:
+        claim = await _claim(planned, contact, shell, attempt)
+    except (RenderError, Unrenderable) as error:
+        return await _not_rendered(planned, shell, attempt.number, error)
+    if claim is None or claim.body is None:
+        return Retry(CONTENDED_S, "another sender is at it")
+    answer = await shell.provider.send(claim.body, key=claim.email_id)  # a redelivery repeats the key
+    result = outcome(claim, answer, shell.pace, planned.planned_for, shell.clock())
+    match result:
+        case Wait(seconds):
+            return Retry(seconds, "the provider is at it already")
+        case Close(fact, seconds):
+            await shell.events.append(fact)
+            return Pause(seconds, fact.reason)
+        case Record(EmailUnknown() as fact, _):
+            await _record_doubt(fact, shell, item)
+        case Record(fact, _):
+            await shell.events.append(fact)
+    if result.final:
+        await shell.claims.settle(claim.email_id, shell.clock())
+    return Done(result.fact.tag)
+
+
+async def _claim(planned: Planned, contact: Contact, shell: Shell, attempt: _Attempt) -> Claim | None:
+    """The claim to send under, begun; None if another sender has just begun. Errors: RenderError, Unrenderable."""
+    if attempt.claimed and attempt.repeat:
+        return attempt.claimed.value
+    if attempt.claimed:
+        begun = await shell.claims.start_attempt(attempt.claimed, shell.clock())
+        return begun.value if begun else None
+    campaign = shell.campaigns[EmailId.parse(planned.email_id).campaign]
+    fresh = claim_for(planned, campaign, contact, attempt=attempt.number, now=shell.clock())
+    return (await shell.claims.create(fresh)).value
+
+
+async def _not_rendered(planned: Planned, shell: Shell, attempt: int, error: Exception) -> Outcome:
+    """A template can be mended before the email expires: this is an attempt like any other."""
+    now = shell.clock()
+    fact = EmailAttemptFailed(
+        contact=EmailId.parse(planned.email_id).contact,
+        at=now,
+        email_id=planned.email_id,
+        attempt=attempt,
+        reason=f"not rendered: {error}"[:300],
+        retry_at=now + shell.pace.retry_delay(attempt),
+    )
+    await shell.events.append(fact)
+    return Done(fact.tag)
+
+
+async def _record_doubt(fact: EmailUnknown, shell: Shell, item: Item[EmailDue]) -> None:
+    """A copy for a person first, then the fact that ends the plan for it."""
+    await shell.parking.park(
+        consumer=topology.SENDER.name,
+        subject=item.subject,
+        sequence=item.sequence,
+        reason="unknown",
+        detail=fact.reason,
+        payload=item.msg.data,
+        now=fact.at,
+    )
+    await shell.events.append(fact)
+
+
+async def _settle(due: EmailDue, shell: Shell, what: str, *, claimed: Entry[Claim] | None) -> Outcome:
+    if claimed and claimed.value.body is not None:
+        await shell.claims.settle(due.email_id, shell.clock())
+    return Done(what)
+
+
+def work(shell: Shell, *, slots: int = 8) -> Work[EmailDue]:
+    """Fired timers, by email. Few slots: what waits for the rate limit waits in the broker, oldest first."""
+
+    async def handle(items: Sequence[Item[EmailDue]]) -> Outcome:
+        return await on_due(items, shell)
+
+    return Work(
+        durable=topology.SENDER,
+        decode=decode_due,
+        group=lambda item: item.value.email_id,
+        handle=handle,
+        slots=slots,
+        in_hand=slots * 4,
+    )
+
+
+def shell_for(broker: Broker, provider: Provider, campaigns: Mapping[str, Campaign], pace: Pace) -> Shell:
+    return Shell(
+        events=EventLog(broker),
+        timers=Timers(broker),
+        claims=Claims(broker),
+        parking=ParkingLot(broker),
+        provider=provider,
+        campaigns=campaigns,
+        pace=pace,
+    )

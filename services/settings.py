@@ -1,0 +1,83 @@
+"""Every setting, read once from the environment (and `.env`), checked before anything starts."""
+
+import os
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import AliasChoices, Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from journey.plan import Pace
+
+ROOT = Path(__file__).resolve().parent.parent
+PREFIX = "DRIPSTREAM_"
+
+
+def _names(*names: str) -> AliasChoices:
+    return AliasChoices(*names)
+
+
+class Settings(BaseSettings):
+    """The defaults run the whole product on one machine with no account anywhere."""
+
+    model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True, populate_by_name=True)
+
+    nats_url: str | None = Field(None, alias="NATS_URL", description="unset: an embedded nats-server")
+    replicas: int = Field(1, alias="DRIPSTREAM_REPLICAS", ge=1, le=5)
+    data_dir: Path = Field(Path(".dripstream"), alias="DRIPSTREAM_DATA_DIR")
+    campaigns_dir: Path = Field(ROOT / "campaigns", alias="DRIPSTREAM_CAMPAIGNS_DIR")
+    log_format: str = Field("json", alias="DRIPSTREAM_LOG", pattern="^(json|console)$")
+
+    testing_mode: bool = Field(False, alias="TESTING_MODE", description="use each step's testing delay")
+    speedup: float = Field(1.0, alias="DRIPSTREAM_SPEEDUP", gt=0, le=100_000, description="divides every delay")
+
+    host: str = Field("127.0.0.1", alias="DRIPSTREAM_HOST")
+    port: int = Field(8000, alias="DRIPSTREAM_PORT", ge=0, le=65535)
+    signup_webhook_secret: SecretStr | None = Field(None, alias="SIGNUP_WEBHOOK_SECRET")
+    allow_unsigned: bool = Field(False, alias="DRIPSTREAM_ALLOW_UNSIGNED")
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field((), alias="CORS_ORIGINS")
+
+    resend_api_key: SecretStr | None = Field(None, alias="RESEND_API_KEY", description="unset: the sandbox")
+    resend_api_url: str | None = Field(None, alias="RESEND_API_URL")
+    resend_rate_limit: float = Field(2.0, alias="RESEND_RATE_LIMIT", gt=0, le=10_000, description="calls a second")
+
+    notion_token: SecretStr | None = Field(None, alias="NOTION_TOKEN", description="unset: the sandbox")
+    notion_api_url: str | None = Field(None, alias="NOTION_API_URL")
+    notion_rate_limit: float = Field(3.0, alias="NOTION_RATE_LIMIT", gt=0, le=10_000, description="calls a second")
+    notion_email_sequence_db_id: str | None = Field(None, alias="NOTION_EMAIL_SEQUENCE_DB_ID")
+    notion_businessx_db_id: str | None = Field(None, alias="NOTION_BUSINESSX_DB_ID")
+
+    sandbox_port: int = Field(8025, alias="DRIPSTREAM_SANDBOX_PORT", ge=0, le=65535)
+
+    @property
+    def pace(self) -> Pace:
+        return Pace(testing=self.testing_mode, speedup=self.speedup)
+
+    @field_validator("cors_origins", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _empty_is_unset(cls, value: object, info: object) -> object:
+        """`NOTION_TOKEN=` in a compose file means unset, not an empty token."""
+        field = cls.model_fields[info.field_name]  # type: ignore[attr-defined]
+        return field.get_default() if value == "" else value
+
+    @classmethod
+    def load(cls, **overrides: object) -> Self:
+        """Errors: pydantic.ValidationError; ValueError naming a misspelt DRIPSTREAM_ variable."""
+        unknown = sorted(unknown_variables(os.environ.keys()))
+        if unknown:
+            raise ValueError(f"unknown setting {', '.join(unknown)}; known: {', '.join(sorted(known_variables()))}")
+        return cls(**overrides)  # type: ignore[arg-type]
+
+
+def known_variables() -> set[str]:
+    return {str(field.alias) for field in Settings.model_fields.values()}
+
+
+def unknown_variables(environment: object) -> set[str]:
+    """A mistyped variable would otherwise be silent."""
+    return {name for name in environment if name.startswith(PREFIX)} - known_variables()  # type: ignore[attr-defined]
