@@ -1,0 +1,1 @@
+"""`dripstream …`: run the services, try the product, look at it and put it right."""

@@ -1,0 +1,220 @@
+"""`dripstream demo`: the whole product in half a minute, on this machine alone."""
+
+import asyncio
+import contextlib
+import os
+import shutil
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+from rich.console import Console
+from rich.live import Live
+
+from cli.backends import describe
+from cli.demo_view import Board, sent_table
+from cli.runtime import Running, running, stop_on_signal
+from cli.up import locked
+from eventlog.server import free_port
+from services.logs import configure
+from services.settings import Settings
+
+SPEEDUP = 20
+"""A testing minute, itself a production day or two, passes in three seconds."""
+
+PATIENCE_S = 90
+PEOPLE: tuple[dict[str, Any], ...] = (
+    {
+        "email": "maria@example.com",
+        "first_name": "Maria",
+        "business_name": "Maria's Bakery",
+        "assessment_data": {
+            "assessment_score": 34,
+            "red_systems": 3,
+            "orange_systems": 2,
+            "yellow_systems": 1,
+            "green_systems": 2,
+            "gps_score": 41,
+            "money_score": 28,
+            "weakest_system_1": "Cash flow",
+            "weakest_system_2": "Follow-up",
+            "revenue_leak_total": 14_700,
+        },
+    },
+    {
+        "email": "tom@example.com",
+        "first_name": "Tom",
+        "business_name": "Harbour Physio",
+        "assessment_score": 58,
+        "red_systems": 1,
+        "orange_systems": 1,
+        "yellow_systems": 4,
+        "green_systems": 2,
+        "gps_score": 60,
+        "weakest_system_1": "Scheduling",
+        "revenue_leak_total": 6_200,
+    },
+    {
+        "email": "aiko@example.com",
+        "first_name": "Aiko",
+        "assessment_score": 83,
+        "orange_systems": 1,
+        "yellow_systems": 2,
+        "green_systems": 5,
+    },
+)
+"""One for each segment: CRITICAL, URGENT, OPTIMIZE."""
+
+
+async def demo(settings: Settings, *, keep: bool, fresh: bool) -> int:
+    """Exit code 0 when every email was sent and every row written. Errors: as `runtime.running`."""
+    console = Console()
+    folder = settings.data_dir / "demo"
+    with locked(folder), stop_on_signal() as stop:
+        resumed = _prepare(folder, fresh=fresh)
+        settings = _demo_settings(settings, folder)
+        configure("console", file=folder / "dripstream.log")
+        if resumed:
+            console.print("[yellow]Taking up the demo that was interrupted.[/] `--fresh` starts over.")
+        async with running(settings, stop) as all_:
+            _introduce(console, settings, all_)
+            complete = await _watch(console, all_, _people(settings, folder), stop)
+            if complete:
+                (folder / "finished").touch()
+            if keep and not stop.is_set():
+                _say_what_runs(console, all_)
+                await stop.wait()
+    return 0 if complete else 1
+
+
+def _prepare(folder: Path, *, fresh: bool) -> bool:
+    """Whether there is an interrupted demo to finish; the state of a finished one is dropped."""
+    unfinished = (folder / "run").exists() and not (folder / "finished").exists()
+    if unfinished and not fresh:
+        return True
+    for each in folder.iterdir():
+        if each.name != "lock":
+            shutil.rmtree(each) if each.is_dir() else each.unlink()
+    (folder / "run").write_text(os.urandom(3).hex())
+    return False
+
+
+def _demo_settings(settings: Settings, folder: Path) -> Settings:
+    """Compressed time, and never a real provider: the people of the demo are made up."""
+    return settings.model_copy(
+        update={
+            "data_dir": folder,
+            "testing_mode": True,
+            "speedup": SPEEDUP,
+            "port": _port(settings.port),
+            "sandbox_port": _port(settings.sandbox_port),
+            "host": "127.0.0.1",
+            "signup_webhook_secret": None,
+            "resend_api_key": None,
+            "resend_api_url": None,
+            "notion_token": None,
+            "notion_api_url": None,
+            "notion_email_sequence_db_id": None,
+            "notion_businessx_db_id": None,
+        }
+    )
+
+
+def _port(wanted: int) -> int:
+    """The usual one, or another where that is taken."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", wanted))
+        except OSError:
+            return free_port()
+    return wanted
+
+
+def _people(settings: Settings, folder: Path) -> list[dict[str, Any]]:
+    """On a server of one's own, people nobody signed up before: their facts are kept there for ever."""
+    if not settings.nats_url:
+        return list(PEOPLE)
+    run = (folder / "run").read_text()
+    return [person | {"email": person["email"].replace("@", f"+{run}@")} for person in PEOPLE]
+
+
+def _introduce(console: Console, settings: Settings, all_: Running) -> None:
+    for backend in describe(settings, nats=all_.nats, sandbox_url=all_.sandbox):
+        console.print(str(backend), highlight=False)
+    console.print(f"\nMailbox and Notion tables: [link={all_.sandbox}]{all_.sandbox}[/link]\n", highlight=False)
+
+
+async def _watch(console: Console, all_: Running, people: list[dict[str, Any]], stop: asyncio.Event) -> bool:
+    """Sign everybody up and show what happens, until all of it has happened."""
+    board = Board(all_.campaigns, all_.settings.pace, people)
+    await all_.broker.nc.subscribe("events.>", cb=board.receive)
+    with _shown(console, board):
+        await _sign_up(all_, people, board)
+        complete = await _until_complete(all_, board, stop)
+    await board.catch_up(all_.broker)
+    console.print(sent_table(board))
+    if complete:
+        console.print(f"[bold green]{board.sent} emails sent, each exactly once; {board.rows} Notion rows right.[/]")
+    elif not stop.is_set():
+        log_file = all_.settings.data_dir / "dripstream.log"
+        console.print(f"[bold red]Not complete after {PATIENCE_S} s; the log is {log_file}[/]")
+    return complete
+
+
+@contextlib.contextmanager
+def _shown(console: Console, board: Board) -> Iterator[None]:
+    """A live table in a terminal; plain lines anywhere else."""
+    if not console.is_terminal:
+        board.say = lambda line: console.print(line, highlight=False)
+        yield
+        return
+    with Live(board, console=console, refresh_per_second=8):
+        yield
+
+
+async def _sign_up(all_: Running, people: list[dict[str, Any]], board: Board) -> None:
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{all_.settings.port}", timeout=10) as client:
+        await _until_ready(client)
+        for person in people:
+            answer = await client.post("/webhook/christmas-signup", json=person)
+            answer.raise_for_status()
+            board.signed_up(person["email"], duplicate=bool(answer.json().get("duplicate")))
+
+
+async def _until_ready(client: httpx.AsyncClient) -> None:
+    for _ in range(100):
+        with contextlib.suppress(httpx.TransportError):
+            if (await client.get("/ready")).status_code == 200:
+                return
+        await asyncio.sleep(0.1)
+    raise ValueError("ingest did not become ready within 10 s")
+
+
+async def _until_complete(all_: Running, board: Board, stop: asyncio.Event) -> bool:
+    async with httpx.AsyncClient(base_url=all_.sandbox, timeout=10) as sandbox:
+        for _ in range(PATIENCE_S * 4):
+            if stop.is_set():
+                return False
+            await board.catch_up(all_.broker)
+            if board.all_ended:
+                board.count_rows((await sandbox.get("/_control/notion")).json())
+                if board.rows_complete:
+                    return True
+            await asyncio.sleep(0.25)
+    return False
+
+
+def _say_what_runs(console: Console, all_: Running) -> None:
+    port = all_.settings.port
+    console.print(
+        f"\nEverything is still running. Try:\n"
+        f"  curl -s http://127.0.0.1:{port}/webhook/christmas-signup -H 'content-type: application/json' \\\n"
+        f'    -d \'{{"email":"you@example.com","first_name":"You","assessment_score":50,"red_systems":2}}\'\n'
+        f"  .venv/bin/dripstream pending --data-dir {all_.settings.data_dir}\n"
+        f"  nats --server {all_.nats} kv ls timers\n"
+        f"Ctrl-C ends it.",
+        highlight=False,
+    )

@@ -1,0 +1,120 @@
+"""What the demo shows: who is at which email, as the facts say."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+from nats.aio.msg import Msg
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.table import Table
+from rich.text import Text
+
+from contracts.codec import Undecodable, decode_fact
+from contracts.facts import AnyFact, EmailSent, SignupReceived
+from contracts.ids import EmailId, contact_id
+from eventlog.connection import Broker
+from eventlog.log import EventLog
+from journey.campaign import Campaign
+from journey.contact import Contact, evolve, fold
+from journey.plan import Pace, Planned, plan_all
+
+MARKS = {"pending": "[dim]·[/]", "sent": "[green]✓[/]", "skipped": "[yellow]–[/]", "failed": "[red]✗[/]"}
+LINES = 8
+
+
+class Board:
+    """The contacts of the demo, folded from the facts as they are appended."""
+
+    def __init__(self, campaigns: Mapping[str, Campaign], pace: Pace, people: list[dict[str, Any]]) -> None:
+        self._campaigns, self._pace = campaigns, pace
+        self.contacts = {contact_id(each["email"]): Contact(contact_id(each["email"])) for each in people}
+        self.rows = 0
+        self.rows_complete = False
+        self._lines: list[str] = []
+        self.say: Callable[[str], None] = self._keep
+
+    async def receive(self, msg: Msg) -> None:
+        try:
+            fact = decode_fact(msg.data)
+        except Undecodable:
+            return  # not ours
+        if fact.contact in self.contacts:
+            self.contacts[fact.contact] = evolve(self.contacts[fact.contact], fact)
+            self.say(self._line(fact))
+
+    async def catch_up(self, broker: Broker) -> None:
+        """What was appended while nobody looked."""
+        log = EventLog(broker)
+        for contact in self.contacts:
+            self.contacts[contact] = fold(contact, await log.history(contact))
+
+    def signed_up(self, email: str, *, duplicate: bool) -> None:
+        self.say(f"[bold]{email}[/] signed up" + (" (known already: nothing stored)" if duplicate else ""))
+
+    @property
+    def all_ended(self) -> bool:
+        plans = [self.plan(contact) for contact in self.contacts.values()]
+        return all(plan and not any(each.is_pending for each in plan) for plan in plans)
+
+    @property
+    def sent(self) -> int:
+        return sum(each.state == "sent" for contact in self.contacts.values() for each in self.plan(contact))
+
+    def plan(self, contact: Contact) -> list[Planned]:
+        return list(plan_all(contact, self._campaigns, self._pace).values())
+
+    def segment(self, contact: Contact) -> str:
+        for campaign, signup in contact.signups.items():
+            return self._campaigns[campaign].segment_of(signup.values())
+        return ""
+
+    def count_rows(self, notion: Any) -> None:
+        """From the sandbox's tables: a row of each kind per person, and the sequence rows complete."""
+        addresses = {contact.address for contact in self.contacts.values()}
+        rows = [row for table in notion.values() for row in table if row.get("Email") in addresses]
+        sequence = [row for row in rows if "Sequence Completed" in row]
+        self.rows = len(rows)
+        self.rows_complete = len(rows) == 2 * len(addresses) and all(row["Sequence Completed"] for row in sequence)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        table = Table("who", "segment", *(f"{n}" for n in range(1, 8)), "sent", box=None, pad_edge=False)
+        for contact in self.contacts.values():
+            plan = self.plan(contact)
+            marks = [MARKS.get(each.state, "?") for each in plan] + [""] * (7 - len(plan))
+            done = sum(each.state == "sent" for each in plan)
+            table.add_row(contact.address or "", self.segment(contact), *marks, f"{done}/7")
+        yield table
+        yield ""
+        for line in self._lines:
+            yield Text.from_markup(line)
+
+    def _keep(self, line: str) -> None:
+        self._lines = [*self._lines, line][-LINES:]
+
+    def _line(self, fact: AnyFact) -> str:
+        who = self.contacts[fact.contact].address
+        at = f"[dim]{fact.at:%H:%M:%S}[/]"
+        if isinstance(fact, SignupReceived):
+            return f"{at} {fact.tag}  {who}  score {fact.assessment.assessment_score}"
+        subject = f"  “{fact.subject}”" if isinstance(fact, EmailSent) else ""
+        return f"{at} {fact.tag}  {who}  {EmailId.parse(fact.email_id).step}{subject}"
+
+
+def sent_table(board: Board) -> Table:
+    """What was sent to whom, when, and how long after it was due."""
+    table = Table("to", "segment", "step", "subject", "sent (UTC)", "after due", title="What was sent")
+    for contact in board.contacts.values():
+        for number, each in enumerate(board.plan(contact)):
+            end = each.email.end
+            name, segment = (contact.address or "", board.segment(contact)) if number == 0 else ("", "")
+            if isinstance(end, EmailSent):
+                late = _seconds(end.at, each.planned_for)
+                table.add_row(name, segment, each.step.id, end.subject, f"{end.at:%H:%M:%S}", late)
+            else:
+                table.add_row(name, segment, each.step.id, f"[red]{each.state}[/]", "", "")
+        table.add_section()
+    return table
+
+
+def _seconds(later: datetime, earlier: datetime) -> str:
+    return f"{(later - earlier).total_seconds():.1f} s"

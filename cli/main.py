@@ -1,0 +1,241 @@
+"""The command line. Heavy imports stay inside the commands, so that `--help` is instant."""
+
+import asyncio
+import contextlib
+import sys
+from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import rich_click as click
+
+click.rich_click.USE_MARKDOWN = True
+click.rich_click.COMMAND_GROUPS = {
+    "dripstream": [
+        {"name": "Try it", "commands": ["demo", "up"]},
+        {"name": "Run services one by one", "commands": ["ingest", "scheduler", "sender", "notion-sync", "sandbox"]},
+        {"name": "Look and put right", "commands": ["pending", "init", "replay", "campaigns", "schema"]},
+    ]
+}
+
+DATA_DIR = click.option(
+    "--data-dir", type=click.Path(path_type=Path), help="Where state lives. [default: .dripstream, DRIPSTREAM_DATA_DIR]"
+)
+PORT = click.option("--port", type=int, help="Port of the webhooks. [default: 8000]")
+SANDBOX_PORT = click.option(
+    "--sandbox-port", type=int, help="Port of the stand-in for Resend and Notion. [default: 8025]"
+)
+AS_JSON = click.option("--json", "as_json", is_flag=True, help="One JSON document per line, for programs.")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="dripstream")
+def dripstream() -> None:
+    """Signups and bookings become emails at exactly the right time, exactly once, on NATS JetStream.
+
+    Start with `dripstream demo`. Settings come from the environment or a file `.env`; see the README.
+    """
+
+
+@dripstream.command()
+@DATA_DIR
+@PORT
+@SANDBOX_PORT
+def up(**options: Any) -> None:
+    """Run everything in one process: NATS, ingest, scheduler, sender, notion-sync, and the sandbox.
+
+    With no setting at all it needs no account: the sandbox stands in for Resend and Notion. State is kept in the data
+    folder; Ctrl-C finishes what is in hand and stops.
+
+    Example: `RESEND_API_KEY=re_… dripstream up --port 9000`
+    """
+    from cli.up import up as run
+
+    settings = _settings(log_format="console" if sys.stderr.isatty() else "json", **options)
+    _run(partial(run, settings))
+
+
+@dripstream.command()
+@DATA_DIR
+@PORT
+@SANDBOX_PORT
+@click.option("--keep", is_flag=True, help="Leave everything running at the end, to look around.")
+@click.option("--fresh", is_flag=True, help="Forget an interrupted demo instead of finishing it.")
+def demo(*, keep: bool, fresh: bool, **options: Any) -> None:
+    """Three signups become 21 emails and 6 Notion rows in half a minute, on this machine alone.
+
+    Days are compressed to seconds. An interrupted demo is taken up where it was; nothing is sent twice.
+    """
+    from cli.demo import demo as run
+
+    _run(partial(run, _settings(**options), keep=keep, fresh=fresh))
+
+
+def _service(name: str, about: str) -> click.Command:
+    def run(**options: Any) -> None:
+        from cli.runtime import run_alone
+
+        _run(partial(run_alone, name, _settings(**options)))
+
+    run.__doc__ = f"{about}\n\nNeeds NATS_URL (or a running `dripstream up`) and `dripstream init`."
+    command = click.command(name)(SANDBOX_PORT(DATA_DIR(run)))
+    return PORT(command) if name == "ingest" else command
+
+
+for _name, _about in {
+    "ingest": "Take webhooks and append facts.",
+    "scheduler": "Turn facts into timers.",
+    "sender": "Send what is due through Resend, or through the sandbox when RESEND_API_KEY is unset.",
+    "notion-sync": "Show every fact in Notion, or in the sandbox when NOTION_TOKEN is unset.",
+}.items():
+    dripstream.add_command(_service(_name, _about))
+
+
+@dripstream.command()
+@SANDBOX_PORT
+@DATA_DIR
+def sandbox(**options: Any) -> None:
+    """Run the stand-in for Resend and Notion alone; its page shows the mailbox and the tables."""
+    from cli.up import sandbox as run
+
+    _run(partial(run, _settings(**options)))
+
+
+@dripstream.command()
+@DATA_DIR
+@AS_JSON
+@click.option("--apply", is_flag=True, help="Bring what differs into line. Without it, differences are only shown.")
+def init(*, as_json: bool, apply: bool, **options: Any) -> None:
+    """Create streams, buckets and consumers; show what differs from what this version wants.
+
+    Run it as often as you like. Exit code 1 when something differs and `--apply` was not given.
+
+    Example: `NATS_URL=nats://nats.example.com:4222 dripstream init`
+    """
+    from cli.operate import init as run
+
+    _run(partial(run, _settings(**options), apply=apply, as_json=as_json))
+
+
+@dripstream.command()
+@DATA_DIR
+@AS_JSON
+@click.option("--limit", type=click.IntRange(min=1), help="Show the next so many.")
+def pending(*, as_json: bool, limit: int | None, **options: Any) -> None:
+    """List pending emails in the order of their time: the same keys as `nats kv ls timers`."""
+    from cli.operate import pending as run
+
+    _run(partial(run, _settings(**options), limit=limit, as_json=as_json))
+
+
+@dripstream.command()
+@DATA_DIR
+@click.argument("service", type=click.Choice(["scheduler", "notion-sync"]))
+@click.option("--force", "-f", is_flag=True, help="Do not ask.")
+def replay(service: str, *, force: bool, **options: Any) -> None:
+    """Let a service read EVENTS again from the first fact. Nothing is sent twice, and what is right stays as it is.
+
+    For the scheduler it restores lost timers; for notion-sync it restores lost rows.
+    """
+    from cli.operate import replay as run
+
+    if not force:
+        click.confirm(f"Replay every fact to {service}?", abort=True)
+    _run(partial(run, _settings(**options), service))
+
+
+@dripstream.group()
+def campaigns() -> None:
+    """Check campaigns."""
+
+
+@campaigns.command()
+@click.option(
+    "--campaigns-dir", type=click.Path(path_type=Path, exists=True, file_okay=False), help="[default: campaigns/]"
+)
+@AS_JSON
+def check(*, as_json: bool, **options: Any) -> None:
+    """Refuse, with file and line, every campaign that could fail later. The services do the same at start."""
+    from cli.operate import check_campaigns
+
+    if not check_campaigns(_settings(**options), as_json=as_json):
+        sys.exit(1)
+
+
+@dripstream.command()
+@click.option("--write", type=click.Path(path_type=Path, dir_okay=False), help="Write the page instead of printing it.")
+def schema(*, write: Path | None) -> None:
+    """The JSON Schema of every fact, as a page: docs/events.md."""
+    from cli.schema import page
+
+    if write:
+        write.write_text(page())
+    else:
+        click.echo(page(), nl=False)
+
+
+def _settings(**options: Any) -> Any:
+    """The settings, or an exit that names what is wrong with them, without values."""
+    from pydantic import ValidationError
+
+    from services.logs import configure
+    from services.settings import Settings
+
+    given = {name: value for name, value in options.items() if value is not None}
+    try:
+        settings = Settings.load(**given)
+    except ValidationError as error:
+        lines = [f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors()]
+        _exit("settings: " + "; ".join(lines))
+    except ValueError as error:
+        _exit(f"settings: {error}")
+    configure(settings.log_format)
+    return settings
+
+
+def _run(main: Callable[[], Awaitable[int | None]]) -> None:
+    """Run to the end; what can be explained is explained in one line, and is an exit code of 1."""
+
+    async def run() -> int | None:
+        return await main()
+
+    with _explained():
+        runner = asyncio.Runner(loop_factory=_loop_factory())
+        with runner:
+            sys.exit(runner.run(run()) or 0)
+
+
+@contextlib.contextmanager
+def _explained() -> Iterator[None]:
+    from cli.backends import NoBroker
+    from eventlog.connection import Unavailable
+    from eventlog.server import ServerFailed
+    from eventlog.topology import Incomplete, OldServer
+    from journey.campaign import CampaignError
+
+    try:
+        yield
+    except (NoBroker, Unavailable, ServerFailed, Incomplete, OldServer, CampaignError, ValueError) as error:
+        _exit(str(error))
+    except OSError as error:
+        _exit(f"{error.strerror or error}" + (f": {error.filename}" if error.filename else ""))
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _exit(message: str) -> Any:
+    click.secho(f"dripstream: {message}", fg="red", err=True)
+    sys.exit(1)
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop
+    except ImportError:  # Windows has none
+        return None
+    return uvloop.new_event_loop
+
+
+def main() -> None:
+    dripstream()

@@ -1,0 +1,114 @@
+"""Commands for operators: look at the broker and put it right."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from cli.backends import nats_url
+from cli.runtime import CONNECT_S
+from contracts.ids import EmailId
+from contracts.subjects import Timer
+from eventlog import topology
+from eventlog.connection import connect
+from eventlog.timers import Timers
+from journey.campaign import CampaignError, load_campaigns
+from services.settings import Settings
+
+DURABLES = {"scheduler": topology.SCHEDULER, "notion-sync": topology.NOTION_SYNC}
+STYLE = {"created": "green", "updated": "green", "as wanted": "dim", "drift": "yellow", "missing": "red"}
+
+
+async def init(settings: Settings, *, apply: bool, as_json: bool) -> int:
+    """Exit code 1 where something differs. Errors: OldServer, Incomplete, Unavailable, NoBroker."""
+    async with connect(nats_url(settings), name="init", patience_s=CONNECT_S) as broker:
+        checks = await topology.init(broker, replicas=settings.replicas, apply=apply)
+    if as_json:
+        for check in checks:
+            print_json({**vars(check), "differences": [vars(each) for each in check.differences]})
+    else:
+        _print_checks(checks)
+    return int(any(check.differences for check in checks))
+
+
+def _print_checks(checks: list[topology.Check]) -> None:
+    console, table = Console(), Table("", "name", "state", "differs", box=None)
+    for check in checks:
+        state = f"[{STYLE[check.state]}]{check.state}[/]"
+        table.add_row(check.kind, check.name, state, "\n".join(map(str, check.differences)))
+    console.print(table)
+    if any(check.state == "drift" for check in checks):
+        console.print("[yellow]Nothing was changed.[/] `dripstream init --apply` brings it into line.")
+
+
+async def pending(settings: Settings, *, limit: int | None, as_json: bool) -> None:
+    """Errors: Unavailable, NoBroker."""
+    async with connect(nats_url(settings), name="pending", patience_s=CONNECT_S) as broker:
+        timers = await Timers(broker).pending()
+    shown, now = timers[:limit], datetime.now(UTC)
+    if as_json:
+        for timer in shown:
+            print_json({"key": timer.key, "due": timer.due_at, **EmailId.parse(timer.email_id)._asdict()})
+        return
+    console = Console()
+    table = Table("due (UTC)", "in", "step", "key", box=None)
+    table.columns[3].overflow = "fold"
+    for timer in shown:
+        table.add_row(f"{timer.due_at:%Y-%m-%d %H:%M:%S}", _until(timer, now), _step(timer), timer.key)
+    console.print(table)
+    console.print(f"{len(timers)} pending" + (f", {len(shown)} shown" if len(shown) < len(timers) else ""))
+
+
+async def replay(settings: Settings, service: str) -> None:
+    """Errors: Unavailable, NoBroker, Incomplete."""
+    durable = DURABLES[service]
+    async with connect(nats_url(settings), name="replay", patience_s=CONNECT_S) as broker:
+        await topology.require(broker, replicas=settings.replicas)
+        count = await topology.rewind(broker, durable)
+    Console().print(f"{durable.name} reads {count} facts again")
+
+
+def check_campaigns(settings: Settings, *, as_json: bool) -> bool:
+    """Whether all of them may be run; says what they hold, or what is wrong with them."""
+    console = Console()
+    try:
+        found = load_campaigns(settings.campaigns_dir)
+    except CampaignError as error:
+        for problem in error.problems:
+            if as_json:
+                print_json({"file": str(problem.file), "line": problem.line, "reason": problem.reason})
+            else:
+                console.print(str(problem), style="red", markup=False, highlight=False)
+        return False
+    for campaign in found.values():
+        steps = sum(len(sequence.steps) for sequence in campaign.sequences)
+        if as_json:
+            print_json({"campaign": campaign.id, "steps": steps, "templates": len(campaign.templates)})
+        else:
+            console.print(f"[green]{campaign.id}[/]: {steps} steps, {len(campaign.templates)} templates")
+    return True
+
+
+def print_json(value: dict[str, Any]) -> None:
+    print(msgspec.json.encode(value, enc_hook=str).decode())
+
+
+def _step(timer: Timer) -> str:
+    email = EmailId.parse(timer.email_id)
+    return f"{email.campaign} {email.sequence} {email.step}"
+
+
+def _until(timer: Timer, now: datetime) -> str:
+    seconds = int((timer.due_at - now).total_seconds())
+    if seconds < 0:
+        return "overdue"
+    hours, minutes = seconds // 3600, seconds % 3600 // 60
+    return (
+        f"{hours // 24}d {hours % 24}h"
+        if hours >= 48
+        else f"{hours}h {minutes}m"
+        if hours
+        else f"{minutes}m {seconds % 60}s"
+    )

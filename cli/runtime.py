@@ -1,0 +1,181 @@
+"""Running services: one alone, or all of them supervised in one process."""
+
+import asyncio
+import contextlib
+import importlib
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+
+import structlog
+
+from cli.backends import nats_url, needs_sandbox, with_stand_ins
+from eventlog import topology
+from eventlog.connection import Broker, connect
+from eventlog.server import NatsServer, ServerFailed
+from journey.campaign import Campaign, load_campaigns
+from services.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+CONNECT_S = 15
+RESTART_S = 1.0
+Service = Callable[[Broker, Settings, Mapping[str, Campaign], asyncio.Event], Awaitable[None]]
+
+
+SERVICES: Mapping[str, str] = {
+    "ingest": "services.ingest.service",
+    "scheduler": "services.scheduler.service",
+    "sender": "services.sender.service",
+    "notion-sync": "services.notion_sync.service",
+}
+"""Each module has `run`; it is imported when it is run, so that one service does not pay for the others."""
+
+
+def service(name: str) -> Service:
+    run: Service = importlib.import_module(SERVICES[name]).run
+    return run
+
+
+@dataclass(frozen=True)
+class Running:
+    """What a caller may want to know of the services it started."""
+
+    settings: Settings
+    broker: Broker
+    campaigns: Mapping[str, Campaign]
+    nats: str
+    sandbox: str
+
+
+@contextlib.contextmanager
+def stop_on_signal() -> Iterator[asyncio.Event]:
+    """An event that SIGINT and SIGTERM set; a second signal ends the process at once."""
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
+
+    def on_signal() -> None:
+        if stop.is_set():
+            raise SystemExit(130)
+        stop.set()
+
+    for each in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(each, on_signal)
+    try:
+        yield stop
+    finally:
+        for each in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(each)
+
+
+async def run_alone(name: str, settings: Settings) -> None:
+    """One service in its own process, on a broker that is already set up.
+
+    Errors: NoBroker, Unavailable, OldServer, Incomplete, CampaignError.
+    """
+    settings = with_stand_ins(settings, f"http://127.0.0.1:{settings.sandbox_port}")
+    campaigns = load_campaigns(settings.campaigns_dir)
+    with stop_on_signal() as stop:
+        async with connect(nats_url(settings), name=name, patience_s=CONNECT_S) as broker:
+            report_drift(await topology.require(broker, replicas=settings.replicas))
+            log.info("started", service=name)
+            await service(name)(broker, settings, campaigns, stop)
+    log.info("stopped", service=name)
+
+
+@asynccontextmanager
+async def running(settings: Settings, stop: asyncio.Event) -> AsyncIterator[Running]:
+    """NATS, the stand-ins that are needed and all services, supervised; everything ends with the block.
+
+    Errors: ServerFailed, Unavailable, OldServer, Incomplete, CampaignError.
+    """
+    campaigns = load_campaigns(settings.campaigns_dir)
+    async with contextlib.AsyncExitStack() as stack:
+        nats = await stack.enter_async_context(_nats(settings, stop))
+        broker = await stack.enter_async_context(connect(nats, name="up", patience_s=CONNECT_S))
+        report_drift(await topology.init(broker, replicas=settings.replicas))
+        sandbox = await stack.enter_async_context(_sandbox(settings))
+        used = with_stand_ins(settings, sandbox)
+        await stack.enter_async_context(_supervised(broker, used, campaigns, stop))
+        yield Running(used, broker, campaigns, nats, sandbox)
+
+
+@asynccontextmanager
+async def _supervised(
+    broker: Broker, settings: Settings, campaigns: Mapping[str, Campaign], stop: asyncio.Event
+) -> AsyncIterator[None]:
+    tasks = [
+        asyncio.create_task(supervise(name, partial(service(name), broker, settings, campaigns, stop), stop))
+        for name in SERVICES
+    ]
+    try:
+        yield
+    finally:
+        stop.set()
+        _, late = await asyncio.wait(tasks, timeout=4)
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
+
+
+async def supervise(name: str, run: Callable[[], Awaitable[None]], stop: asyncio.Event) -> None:
+    """Start it again whenever it ends without being told to."""
+    while not stop.is_set():
+        try:
+            await run()
+        except Exception:
+            log.exception("service_failed", service=name)
+        if not stop.is_set():
+            log.error("service_restarts", service=name, in_s=RESTART_S)
+            await asyncio.sleep(RESTART_S)
+
+
+@asynccontextmanager
+async def _nats(settings: Settings, stop: asyncio.Event) -> AsyncIterator[str]:
+    if settings.nats_url:
+        yield settings.nats_url
+        return
+    async with NatsServer((settings.data_dir / "nats").resolve()) as server:
+        keeper = asyncio.create_task(_keep_up(server, stop))
+        try:
+            yield server.url
+        finally:
+            keeper.cancel()
+
+
+async def _keep_up(server: NatsServer, stop: asyncio.Event) -> None:
+    while True:
+        code = await server.ended()
+        if stop.is_set():
+            return
+        log.error("nats_server_ended", exit_code=code)
+        try:
+            await server.start()
+        except ServerFailed as error:
+            log.warning("nats_server_not_restarted", reason=str(error)[-300:])
+            await asyncio.sleep(RESTART_S)
+
+
+@asynccontextmanager
+async def _sandbox(settings: Settings) -> AsyncIterator[str]:
+    from services.sandbox.app import Sandbox
+
+    if not needs_sandbox(settings):
+        yield ""
+        return
+    database = settings.data_dir / "sandbox.db"
+    async with Sandbox(port=settings.sandbox_port, database=database) as sandbox:
+        yield sandbox.url
+
+
+def report_drift(checks: list[topology.Check]) -> None:
+    for check in checks:
+        if check.differences:
+            log.warning(
+                "drift",
+                kind=check.kind,
+                name=check.name,
+                differences=[str(difference) for difference in check.differences],
+                hint="dripstream init shows it, dripstream init --apply sets it right",
+            )

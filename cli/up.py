@@ -1,0 +1,61 @@
+"""`dripstream up`: everything in one process."""
+
+import contextlib
+import fcntl
+from collections.abc import Iterator
+from pathlib import Path
+
+import structlog
+
+from cli.backends import describe
+from cli.runtime import Running, running, stop_on_signal
+from services.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """One run per data folder. Errors: ValueError, saying who has it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ValueError(
+                f"another dripstream runs on {folder}; stop it, or choose another folder with --data-dir"
+            ) from None
+        yield
+
+
+async def up(settings: Settings) -> None:
+    """Until Ctrl-C. Errors: as `runtime.running`."""
+    with locked(settings.data_dir), stop_on_signal() as stop:
+        async with running(settings, stop) as all_:
+            print(banner(settings, all_), flush=True)
+            await stop.wait()
+        log.info("stopped")
+
+
+def banner(given: Settings, all_: Running) -> str:
+    """Which of NATS, Resend and Notion is real, and where to go from here."""
+    lines = [str(backend) for backend in describe(given, nats=all_.nats, sandbox_url=all_.sandbox)]
+    lines.append("")
+    lines.append(f"webhooks  http://{all_.settings.host}:{all_.settings.port}/webhook/christmas-signup")
+    if all_.sandbox:
+        lines.append(f"sandbox   {all_.sandbox}")
+    if given.testing_mode or given.speedup != 1:
+        lines.append(f"time      compressed: testing delays {given.testing_mode}, {given.speedup:g} times as fast")
+    lines.append(f"nats CLI  nats --server {all_.nats} kv ls timers")
+    return "\n".join(lines)
+
+
+async def sandbox(settings: Settings) -> None:
+    """The sandbox alone, until Ctrl-C."""
+    from services.sandbox.app import Sandbox
+
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    with stop_on_signal() as stop:
+        async with Sandbox(port=settings.sandbox_port, database=settings.data_dir / "sandbox.db") as running_:
+            print(f"sandbox   {running_.url}", flush=True)
+            await stop.wait()
