@@ -6,11 +6,12 @@ BIN := .venv/bin
 
 install: .venv/.installed
 
-.venv/.installed: requirements/dev.txt pyproject.toml
+.venv/.installed: requirements/dev.txt requirements/old-server.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Dripstream needs Python 3.11 or newer; try: make PYTHON=python3.12")'
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes --upgrade --target .venv/old-server -r requirements/old-server.txt
 	@touch $@
 
 demo: install  ## a signup per segment becomes 21 emails and 6 Notion rows, in half a minute
@@ -37,6 +38,7 @@ docs: install  ## write docs/events.md from the contracts
 lock:  ## needs uv; run after changing dependencies
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --extra dev pyproject.toml -o requirements/dev.txt
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url pyproject.toml -c requirements/dev.txt -o requirements/base.txt
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url requirements/old-server.in -o requirements/old-server.txt
 
 clean:
 	rm -rf .venv .dripstream .mypy_cache .ruff_cache .pytest_cache .hypothesis

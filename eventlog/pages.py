@@ -12,11 +12,15 @@ from eventlog.connection import Broker
 
 
 class Page(msgspec.Struct, frozen=True, kw_only=True):
-    """`page_id` unset: a create was begun at `at`, and whether it was accepted is not known yet."""
+    """`page_id` unset: a create was begun at `at`, and whether it was accepted is not known yet.
+
+    Unless it was `refused`: then there is no page, and the next try need not wait for one to turn up.
+    """
 
     page_id: str | None = None
     digest: Annotated[str, Meta(description="of the properties last written")] = ""
     at: Utc
+    refused: bool = False
     v: int = 1
 
 

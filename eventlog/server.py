@@ -46,8 +46,16 @@ def config_text(port: int, store: Path, options: Mapping[str, str]) -> str:
 class NatsServer:
     """A nats-server on loopback with its own folder. It keeps its port when it is started again."""
 
-    def __init__(self, folder: Path, *, port: int | None = None, options: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        port: int | None = None,
+        options: Mapping[str, str] | None = None,
+        binary: Path | None = None,
+    ) -> None:
         self.folder = folder
+        self._binary = binary
         self.options = dict(options or {})
         self._process: subprocess.Popen[bytes] | None = None
         folder.mkdir(parents=True, exist_ok=True)
@@ -68,7 +76,7 @@ class NatsServer:
 
     async def start(self) -> Self:
         """Start it and wait until it answers. Errors: ServerFailed."""
-        binary = find_binary()
+        binary = self._binary or find_binary()
         (self.folder / "nats.conf").write_text(config_text(self.port, self.folder / "jetstream", self.options))
         with self.log_file.open("ab") as output:
             self._process = subprocess.Popen(  # noqa: S603, ASYNC220 - our own binary; a fork of milliseconds

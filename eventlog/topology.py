@@ -150,7 +150,7 @@ DURABLES = (SCHEDULER, NOTION_SYNC, SENDER)
 
 async def require_server(broker: Broker) -> None:
     """Errors: OldServer, naming the version found and needed; Unavailable."""
-    found = str(broker.nc.connected_server_version)
+    found = str(broker.nc.connected_server_version).strip("<>").rpartition(" v")[2]
     try:
         account = await broker.js.account_info()
     except (APIError, NotFoundError) as error:
@@ -306,3 +306,18 @@ def _same(setting: str, wanted: object, found: object) -> bool:
     if unlimited and wanted in {0, -1} and found in {0, -1, None}:
         return True
     return wanted == found
+
+
+async def rewind(broker: Broker, durable: Durable) -> int:
+    """Let a durable read its stream again from the start; how many messages that is.
+
+    Errors: Unavailable; Incomplete, when JetStream refuses.
+    """
+    try:
+        await broker.js.reset_consumer(durable.stream, durable.name, seq=1)
+        info = await broker.js.consumer_info(durable.stream, durable.name)
+    except UNREACHABLE as error:
+        raise Unavailable("JetStream did not answer") from error
+    except APIError as error:
+        raise Incomplete(f"JetStream refused: {error.description} ({error.err_code})") from error
+    return int(info.num_pending or 0)
