@@ -216,14 +216,18 @@ class Consumer(Generic[T]):
             while self._waiting.get(key):
                 async with self._slots:
                     items = self._waiting.pop(key)
-                    if self.paused_s:
-                        await self._settle_all(items, Retry(self.paused_s, "paused"), time.monotonic())
-                        continue
                     started = time.monotonic()
-                    await self._settle_all(items, await self._handled(items), started)
+                    outcome = self._not_now() or await self._handled(items)
+                    await self._settle_all(items, outcome, started)
         finally:
             self._waiting.pop(key, None)
             del self._running[key]
+
+    def _not_now(self) -> Retry | None:
+        """What was pulled and has not begun goes back to the broker."""
+        if self._stop.is_set():
+            return Retry(0, "stopping")
+        return Retry(self.paused_s, "paused") if self.paused_s else None
 
     async def _handled(self, items: Sequence[Item[T]]) -> Outcome:
         attempt = max(item.attempt for item in items)
@@ -262,7 +266,7 @@ class Consumer(Generic[T]):
             case Done():
                 await item.msg.ack()
             case Retry(after_s=seconds) | Pause(for_s=seconds):
-                await item.msg.nak(delay=seconds)
+                await item.msg.nak(delay=seconds or None)
             case Park(reason, detail):
                 await self._parking.park(
                     consumer=self._work.durable.name,
@@ -298,12 +302,7 @@ class Consumer(Generic[T]):
                     break  # the connection is away; so is the redelivery
 
     async def _finish(self, subscription: Subscription) -> None:
-        """Let running handlers end; what has not begun is given back at once."""
-        for items in list(self._waiting.values()):
-            for item in items:
-                if self._broker.nc.is_connected:
-                    await item.msg.nak()
-            items.clear()
+        """Let running handlers end; what has not begun is given back."""
         if running := list(self._running.values()):
             _, late = await asyncio.wait(running, timeout=STOP_S)
             for task in late:
