@@ -124,13 +124,14 @@ class Consumer(Generic[T]):
         """Errors: none; an outage is waited out."""
         inbox = self._broker.nc.new_inbox()
         subscription = await self._broker.nc.subscribe(f"{inbox}.*", cb=self._receive)
-        keeper = asyncio.create_task(self._keep_in_hand())
+        aside = [asyncio.create_task(self._keep_in_hand()), asyncio.create_task(self._wake_at_stop())]
         try:
             while not self._stop.is_set():
                 await self._pull_once(inbox)
         finally:
-            keeper.cancel()
             await self._finish(subscription)
+            for task in aside:
+                task.cancel()
 
     async def _pull_once(self, inbox: str) -> None:
         """One pull request, until it is used up, over, or the connection it was made on is gone."""
@@ -162,8 +163,8 @@ class Consumer(Generic[T]):
             async with asyncio.timeout(seconds):
                 await self._changed.wait()
 
-    def wake(self) -> None:
-        """Look at `stop` now."""
+    async def _wake_at_stop(self) -> None:
+        await self._stop.wait()
         self._changed.set()
 
     async def _receive(self, msg: Msg) -> None:

@@ -1,0 +1,15 @@
+"""Ingest as a running service."""
+
+import asyncio
+from collections.abc import Mapping
+
+from eventlog.connection import Broker
+from journey.campaign import Campaign
+from services.ingest.server import ingest_server
+from services.settings import Settings
+
+
+async def run(broker: Broker, settings: Settings, campaigns: Mapping[str, Campaign], stop: asyncio.Event) -> None:
+    """Until `stop` is set; then requests under way are answered. Errors: BadSecret; OSError, address taken."""
+    async with ingest_server(broker, settings, campaigns):
+        await stop.wait()
