@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 import msgspec
+from nats.js.api import RawStreamMsg
 from nats.js.errors import APIError, NotFoundError
 
 from contracts import subjects
@@ -30,26 +31,32 @@ class Bucket(Generic[T]):
 
     async def get(self, key: str) -> Entry[T] | None:
         """Never from a replica that lags. Errors: Unavailable."""
-        try:
-            found = await self._broker.js.get_last_msg(
-                subjects.stream_of(self._name), subjects.kv_subject(self._name, key)
-            )
-        except NotFoundError:
-            return None
-        except (*UNREACHABLE, APIError) as error:
-            raise Unavailable(f"bucket {self._name} not readable: {type(error).__name__}") from error
-        return Entry(self._decoder.decode(found.data or b""), int(found.seq or 0))
+        found = await self._last(key)
+        return Entry(self._decoder.decode(found.data), int(found.seq or 0)) if found and found.data else None
 
     async def put(self, key: str, value: T, *, over: int | None, ttl_s: int | None = None) -> int | None:
         """Write over revision `over` (0: only if there is nothing, None: whatever is there).
 
         The new revision; None if somebody else was first. Errors: Unavailable.
         """
+        revision = await self._publish(key, value, over, ttl_s)
+        if revision is None and over == 0 and (marker := await self._last(key)) and not marker.data:
+            return await self._publish(key, value, marker.seq, ttl_s)  # left by a `nats kv del`: nothing is there
+        return revision
+
+    async def _publish(self, key: str, value: T, over: int | None, ttl_s: int | None) -> int | None:
         headers = {"Nats-Rollup": "sub"} | ({"Nats-TTL": f"{ttl_s}s"} if ttl_s else {})
         stored = await self._broker.publish(
-            subjects.kv_subject(self._name, key),
-            msgspec.json.encode(value),
-            headers=headers,
-            last_sequence=over,
+            subjects.kv_subject(self._name, key), msgspec.json.encode(value), headers=headers, last_sequence=over
         )
         return stored.sequence
+
+    async def _last(self, key: str) -> RawStreamMsg | None:
+        try:
+            return await self._broker.js.get_last_msg(
+                subjects.stream_of(self._name), subjects.kv_subject(self._name, key)
+            )
+        except NotFoundError:
+            return None
+        except (*UNREACHABLE, APIError) as error:
+            raise Unavailable(f"bucket {self._name} not readable: {type(error).__name__}") from error

@@ -19,7 +19,9 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
     """`attempt` started at `attempt_at`; its result, if known, is a fact. No body: the email is settled."""
 
     email_id: str
-    body: msgspec.Raw | None = None
+    body: str | None = None
+    """The request as JSON text, byte for byte."""
+
     template: str = ""
     template_version: str = ""
     subject: str = ""

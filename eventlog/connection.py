@@ -10,6 +10,7 @@ import structlog
 from nats.aio.client import Client
 from nats.errors import (
     ConnectionClosedError,
+    ConnectionDrainingError,
     ConnectionReconnectingError,
     DrainTimeoutError,
     Error,
@@ -36,6 +37,7 @@ UNREACHABLE = (
     NoStreamResponseError,
     ServiceUnavailableError,
     ConnectionClosedError,
+    ConnectionDrainingError,
     ConnectionReconnectingError,
     OutboundBufferLimitError,
     OSError,
@@ -88,20 +90,16 @@ class Broker:
         payload: bytes,
         *,
         headers: dict[str, str] | None = None,
-        identity: str | None = None,
         last_sequence: int | None = None,
     ) -> Stored:
         """Store one message and wait for the broker's word.
 
-        `identity` becomes the Nats-Msg-Id; `last_sequence` (0: the subject must be empty) makes the write
-        conditional. A condition that does not hold is answered as a duplicate, not raised: on a retry it means that
+        `last_sequence` (0: the subject must be empty) makes the write conditional. A condition that does not hold is answered as a duplicate, not raised: on a retry it means that
         the first try arrived. Errors: Unavailable.
         """
         if not self.nc.is_connected:  # the client would buffer it and store it after we have said no
             raise Unavailable("not connected to NATS")
         headers = dict(headers or {})
-        if identity is not None:
-            headers["Nats-Msg-Id"] = identity
         if last_sequence is not None:
             headers["Nats-Expected-Last-Subject-Sequence"] = str(last_sequence)
         try:

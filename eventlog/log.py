@@ -17,10 +17,11 @@ class EventLog:
     async def append(self, fact: AnyFact) -> Stored:
         """Store a fact, once and for ever: the same fact again is answered `duplicate` and changes nothing.
 
-        The subject is the identity, and it must be empty; this holds without any dedupe window. Errors: Unavailable.
+        The subject is the identity, and it must be empty; this holds without any dedupe window. No Nats-Msg-Id: the
+        server would remember it for two minutes beyond an erasure, and answer for a fact that is not there any more.
+        Errors: Unavailable.
         """
-        subject = subjects.fact_subject(fact)
-        return await self._broker.publish(subject, encode(fact), identity=subject, last_sequence=0)
+        return await self._broker.publish(subjects.fact_subject(fact), encode(fact), last_sequence=0)
 
     async def history(self, contact: str) -> list[AnyFact]:
         """Every fact of one contact, in the order stored. Errors: Unavailable, Undecodable."""

@@ -41,4 +41,4 @@ class ParkingLot:
             at=now,
         )
         where = f"{subjects.parked_subject(consumer, subject)}.{sequence}"
-        await self._broker.publish(where, encode(copy), identity=where, last_sequence=0)
+        await self._broker.publish(where, encode(copy), last_sequence=0)

@@ -25,7 +25,7 @@ class HttpServer:
         self.port = port
         self._guest = _Guest(
             uvicorn.Config(
-                app,  # type: ignore[arg-type]  # Litestar spells the ASGI types its own way
+                app,
                 lifespan="on",
                 ws="none",
                 log_config=None,
@@ -97,4 +97,8 @@ class _Guest(uvicorn.Server):
 
 def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    return socket.create_server((host, port), family=family, backlog=2048)
+    listener = socket.create_server((host, port), family=family, backlog=2048)
+    # Accepted sockets inherit it. asyncio sets it only on sockets made with an explicit protocol number, and then
+    # an answer's head and body, written apart, wait 40 ms for the client's delayed acknowledgement.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener

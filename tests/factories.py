@@ -5,7 +5,9 @@ from typing import Any
 
 from contracts import facts, ids
 
-NOW = datetime(2026, 12, 1, 9, 0, tzinfo=UTC)
+NOW = datetime.now(UTC).replace(microsecond=0) - timedelta(seconds=30)
+"""A moment ago: what is due now fires on a real server, and what is due tomorrow does not."""
+
 ADA = "ada@example.com"
 CAMPAIGN = "christmas-2025"
 

@@ -9,5 +9,5 @@ async def eventually(condition: Callable[[], Awaitable[bool]], *, timeout: float
     """Until the condition holds; an assertion that names it when it does not."""
     deadline = time.monotonic() + timeout
     while not await condition():
-        assert time.monotonic() < deadline, f"did not happen within {timeout} s: {condition}"
+        assert time.monotonic() < deadline, f"did not happen within {timeout} s: {condition.__qualname__}"
         await asyncio.sleep(0.02)

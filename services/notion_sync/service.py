@@ -15,8 +15,10 @@ async def run(broker: Broker, settings: Settings, campaigns: Mapping[str, Campai
     if settings.notion_token is None:
         raise ValueError("notion_sync needs NOTION_TOKEN, or the sandbox in its place")
     shell = shell_for(broker, settings, campaigns, settings.pace)
+    preparing = asyncio.create_task(prepare(shell))  # beside the work: Notion may take its time, or be away
     try:
-        await prepare(shell)
         await Consumer(broker, work(shell), stop=stop).run()
     finally:
+        preparing.cancel()
+        await asyncio.gather(preparing, return_exceptions=True)
         await shell.notion.close()

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
-import msgspec
 
 from contracts.codec import decode_due
 from contracts.facts import EmailAttemptFailed, EmailFailed, EmailSkipped, EmailUnknown
@@ -35,7 +34,7 @@ LAG_S, LOOKS = 3.0, 4
 class Provider(Protocol):
     """What sends an email."""
 
-    async def send(self, body: msgspec.Raw, *, key: str) -> Answer: ...
+    async def send(self, body: str, *, key: str) -> Answer: ...
 
 
 @dataclass(frozen=True)

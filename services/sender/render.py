@@ -38,7 +38,7 @@ def claim_for(planned: Planned, campaign: Campaign, contact: Contact, *, attempt
     }
     return Claim(
         email_id=planned.email_id,
-        body=msgspec.Raw(msgspec.json.encode(body)),
+        body=msgspec.json.encode(body).decode(),
         template=template.name,
         template_version=template.version,
         subject=mail.subject,

@@ -80,7 +80,7 @@ class Resend:
         resend.default_async_http_client = self._client
         self.limit = RateLimit(per_second)
 
-    async def send(self, body: msgspec.Raw, *, key: str) -> Answer:
+    async def send(self, body: str, *, key: str) -> Answer:
         """One call, after waiting for its turn. The same body and key give the same email, for 24 h."""
         params: Any = msgspec.json.decode(body)
         await self.limit.wait()

@@ -1,5 +1,8 @@
 """Facts on a real nats-server: appended once, read back whole."""
 
+import asyncio
+
+from contracts import subjects
 from contracts.ids import contact_id
 from eventlog.connection import Broker
 from eventlog.log import EventLog
@@ -42,3 +45,17 @@ async def test_a_history_longer_than_one_answer_is_read_whole(broker: Broker) ->
     for fact in facts:
         await log.append(fact)
     assert await log.history(contact_id(ADA)) == facts
+
+
+async def test_an_erased_contact_who_signs_up_again_is_stored_again(broker: Broker) -> None:
+    log, fact = EventLog(broker), make_signup()
+    await log.append(fact)
+    await broker.js.purge_stream(subjects.EVENTS, subject=subjects.history_of(fact.contact))
+    assert not (await log.append(fact)).duplicate
+    assert await log.history(fact.contact) == [fact]
+
+
+async def test_many_writers_of_one_fact_store_it_once(broker: Broker) -> None:
+    log = EventLog(broker)
+    results = await asyncio.gather(*(log.append(make_signup(content="same")) for _ in range(50)))
+    assert [each.duplicate for each in results].count(False) == 1

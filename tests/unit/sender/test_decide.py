@@ -1,6 +1,5 @@
 from datetime import datetime
 
-import msgspec
 
 from contracts.facts import AnyFact
 from eventlog.claims import Claim
@@ -31,7 +30,7 @@ def decided(*facts: AnyFact, claim: Claim | None = None, now: datetime = NOW, em
 
 
 def make_claim(attempt: int = 1, begun: datetime = NOW, *, settled: bool = False) -> Claim:
-    body = None if settled else msgspec.Raw(b"{}")
+    body = None if settled else "{}"
     return Claim(email_id=EMAIL, body=body, attempt=attempt, attempt_at=begun)
 
 

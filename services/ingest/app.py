@@ -1,0 +1,70 @@
+"""Ingest as an application."""
+
+from collections.abc import Callable, Collection
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from litestar import Litestar
+from litestar.config.cors import CORSConfig
+from litestar.datastructures import State
+from litestar.exceptions import HTTPException
+
+from eventlog.connection import Broker
+from eventlog.log import EventLog
+from services.ingest import openapi, problems, routes
+from services.ingest.metrics import REQUESTS, Metrics
+from services.ingest.ready import Readiness
+from services.ingest.signature import Signatures
+from services.settings import Settings
+
+APPEND_S = 5.0
+"""A form waits for the answer; after that it is better told to try again."""
+
+
+def create_app(
+    broker: Broker,
+    settings: Settings,
+    campaigns: Collection[str],
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+) -> Litestar:
+    """Errors: BadSecret, where SIGNUP_WEBHOOK_SECRET cannot be read."""
+    secret = settings.signup_webhook_secret
+    shell = routes.Shell(
+        events=EventLog(replace(broker, timeout_s=min(broker.timeout_s, APPEND_S))),
+        campaigns=frozenset(campaigns),
+        signatures=Signatures(secret.get_secret_value()) if secret else None,
+        readiness=Readiness(broker, settings.replicas),
+        clock=clock,
+    )
+    return Litestar(
+        route_handlers=[
+            routes.christmas_signup,
+            routes.campaign_signup,
+            routes.health,
+            routes.ready,
+            Metrics,
+            openapi.assets(),
+        ],
+        state=State({"ingest": shell}),
+        middleware=[REQUESTS.middleware],
+        exception_handlers={
+            problems.Refusal: problems.on_refusal,
+            problems.NotReady: problems.on_not_ready,
+            HTTPException: problems.on_http_error,
+            Exception: problems.on_bug,
+        },
+        cors_config=_cors(settings.cors_origins),
+        openapi_config=openapi.config(routes.VERSION),
+        request_max_body_size=routes.MAX_BODY,
+        logging_config=None,  # our own lines say what happened, without bodies and headers
+    )
+
+
+def _cors(origins: Collection[str]) -> CORSConfig | None:
+    if not origins:
+        return None
+    return CORSConfig(
+        allow_origins=list(origins),
+        allow_methods=["GET", "POST"],
+        allow_headers=["content-type", "webhook-id", "webhook-timestamp", "webhook-signature"],
+    )

@@ -1,0 +1,16 @@
+"""What operators count. The registry is the process's own, so that services running together share one page."""
+
+from litestar.plugins.prometheus import PrometheusConfig, PrometheusController
+from prometheus_client import Counter
+
+FACTS = Counter("dripstream_facts", "Facts taken in", ["type", "result"])  # shown as dripstream_facts_total
+REFUSED = Counter("dripstream_refused", "Webhooks not taken in", ["reason"])
+
+# Grouped by route: what callers put into a path must not become a label.
+REQUESTS = PrometheusConfig(app_name="ingest", prefix="dripstream_http", group_path=True)
+
+
+class Metrics(PrometheusController):
+    """GET /metrics."""
+
+    include_in_schema = False

@@ -1,0 +1,159 @@
+"""One row of a Notion database brought into line, so that it can be repeated, raced and stopped after any line.
+
+Notion has no idempotency key: a create that is repeated makes a second page. So a claim is kept in the bucket
+`pages` before the create and the page id after it; where a create may have been accepted unheard, nobody creates
+again before its page would have shown itself to a query.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+import structlog
+
+from eventlog.bucket import Bucket, Entry
+from eventlog.consume import Done, Outcome, Pause, Retry
+from eventlog.log import EventLog
+from eventlog.pages import Page
+from journey.campaign import Campaign
+from journey.plan import Pace
+from services.notion_sync.answers import Refusal
+from services.notion_sync.api import Notion
+from services.notion_sync.projection import Row
+
+log = structlog.get_logger(__name__)
+
+IN_DOUBT = timedelta(seconds=90)
+"""Notion works on a request for 60 s at most, and a query may miss a page for 30 s."""
+
+CONTENDED_S = 3.0
+CLOSED_S = 60.0
+WRONG_S = 300.0
+
+
+@dataclass(frozen=True)
+class Shell:
+    """What notion_sync works with."""
+
+    events: EventLog
+    pages: Bucket[Page]
+    notion: Notion
+    campaigns: Mapping[str, Campaign]
+    pace: Pace
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+
+async def upsert(row: Row, shell: Shell, *, attempt: int = 1) -> Outcome:
+    """Bring one row into line, or say when to try again.
+
+    Shape:  row → at most one write in Notion; its page id and digest in `pages`.
+    Errors: Unavailable.
+    """
+    try:
+        return await _bring_into_line(row, shell)
+    except Refusal as refused:
+        return await _postpone(row, refused, shell, attempt)
+
+
+async def _bring_into_line(row: Row, shell: Shell) -> Outcome:
+    entry = await shell.pages.get(row.key)
+    if entry and entry.value.page_id:
+        if entry.value.digest == row.digest:
+            return Done(f"{row.database}: as it is")
+        return await _update(row, entry.value.page_id, entry.revision, shell)
+    if entry and (wait := _in_doubt_s(entry.value, shell.clock())):
+        return Retry(wait, "an earlier create may have been accepted")
+    if found := await shell.notion.find(row):
+        return await _adopt(row, found, entry, shell)
+    return await _create(row, entry, shell)
+
+
+def _in_doubt_s(page: Page, now: datetime) -> float:
+    """Seconds until a query shows for certain whether the create that was begun has made a page."""
+    return 0.0 if page.refused else max(0.0, (page.at + IN_DOUBT - now).total_seconds())
+
+
+async def _adopt(row: Row, page_id: str, entry: Entry[Page] | None, shell: Shell) -> Outcome:
+    page = Page(page_id=page_id, at=shell.clock())
+    revision = await shell.pages.put(row.key, page, over=_revision(entry))
+    if revision is None:
+        return _contended()
+    return await _update(row, page_id, revision, shell)
+
+
+async def _update(row: Row, page_id: str, revision: int, shell: Shell) -> Outcome:
+    try:
+        await shell.notion.update(page_id, row)
+    except Refusal as refused:
+        if not await _is_gone(row, page_id, refused, shell):
+            raise
+        return _leave_alone(row, page_id)
+    page = Page(page_id=page_id, digest=row.digest, at=shell.clock())
+    if await shell.pages.put(row.key, page, over=revision):
+        return Done(f"{row.database}: updated")
+    # Somebody else wrote at the same time: which of the two the page shows, nobody knows.
+    await shell.pages.put(row.key, msgspec.structs.replace(page, digest=""), over=None)
+    return _contended()
+
+
+def _leave_alone(row: Row, page_id: str) -> Done:
+    """A page somebody threw away on purpose is not made again behind their back."""
+    log.error("notion_page_gone", database=row.database, key=row.key, page=page_id)
+    return Done(f"{row.database}: its page is gone")
+
+
+async def _is_gone(row: Row, page_id: str, refused: Refusal, shell: Shell) -> bool:
+    """The page alone: deleted, not shared any more, or in the trash. Errors: Refusal, if it is the database."""
+    if refused.status == 404:
+        await shell.notion.look_again(row.database)
+        return True
+    return refused.status == 400 and await shell.notion.is_trashed(page_id)
+
+
+async def _create(row: Row, entry: Entry[Page] | None, shell: Shell) -> Outcome:
+    claim = await shell.pages.put(row.key, Page(at=shell.clock()), over=_revision(entry))
+    if claim is None:
+        return _contended()
+    try:
+        page_id = await shell.notion.create(row)
+    except Refusal as refused:
+        if not refused.maybe:  # nothing was made: whoever tries next need not wait
+            await shell.pages.put(row.key, Page(at=shell.clock(), refused=True), over=claim)
+        raise
+    page = Page(page_id=page_id, digest=row.digest, at=shell.clock())
+    if await shell.pages.put(row.key, page, over=claim):
+        return Done(f"{row.database}: created")
+    log.error("notion_page_orphaned", database=row.database, key=row.key, page=page_id)
+    return _contended()
+
+
+def _revision(entry: Entry[Page] | None) -> int:
+    return entry.revision if entry else 0
+
+
+def _contended() -> Retry:
+    return Retry(CONTENDED_S, "another notion_sync is at it")
+
+
+async def _postpone(row: Row, refused: Refusal, shell: Shell, attempt: int) -> Outcome:
+    reason = f"{row.database}: {refused}"
+    match refused.kind:
+        case "busy":
+            return Retry(refused.delay_s(attempt), reason)
+        case "closed":
+            return Pause(CLOSED_S, reason)
+        case "wrong":
+            await _explain(row, refused, shell)
+            return Retry(WRONG_S, reason)
+
+
+async def _explain(row: Row, refused: Refusal, shell: Shell) -> None:
+    """Most refusals mean that a person changed the database: a look at it names the column in the log."""
+    if refused.status == 0:
+        return  # it was not even asked: the database is known not to fit, and that is in the log
+    log.error("notion_row_refused", database=row.database, key=row.key, code=refused.code, status=refused.status)
+    try:
+        await shell.notion.look_again(row.database)
+    except Refusal:
+        return  # said there

@@ -1,0 +1,80 @@
+"""One value in Notion's write format, and never one that Notion would refuse. Pure.
+
+Source: Notion's "Page property values" and "Request limits"; lengths are counted in UTF-16 units, as it seems to do.
+"""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+from journey.variables import printable
+
+Value = dict[str, Any]
+
+PIECE, TOTAL = 2_000, 20_000
+EMAIL_LIMIT, OPTION_LIMIT = 200, 100
+
+
+def title(text: str) -> Value:
+    return {"title": _pieces(text)}
+
+
+def rich_text(text: str | None) -> Value:
+    """Nothing is an empty cell."""
+    return {"rich_text": _pieces(text or "")}
+
+
+def number(value: float | None) -> Value:
+    return {"number": value}
+
+
+def email(address: str) -> Value:
+    """An address no mail server would take is left out: Notion refuses the whole page for it."""
+    clean = printable(address).strip()
+    return {"email": clean if 0 < _length(clean) <= EMAIL_LIMIT else None}
+
+
+def select(name: str | None) -> Value:
+    """Options are made as they are named, and a comma in a name is refused."""
+    clean = option(name or "")
+    return {"select": {"name": clean} if clean else None}
+
+
+def option(name: str) -> str:
+    """The name as it stands in a select column."""
+    return _cut(" ".join(printable(name).replace(",", " ").split()), OPTION_LIMIT)
+
+
+def checkbox(value: bool) -> Value:
+    return {"checkbox": value}
+
+
+def date(moment: datetime | None) -> Value:
+    """To the second, UTC; Notion shows it in the reader's zone."""
+    return {"date": {"start": moment.astimezone(UTC).isoformat(timespec="seconds")} if moment else None}
+
+
+def _pieces(text: str) -> list[Value]:
+    clean = _cut(printable(text).strip(), TOTAL)
+    return [{"type": "text", "text": {"content": piece}} for piece in _split(clean)]
+
+
+def _split(text: str) -> Iterator[str]:
+    """Pieces of at most 2000 units; no character is cut in two."""
+    while text:
+        piece = _head(text, PIECE)
+        yield piece
+        text = text[len(piece) :]
+
+
+def _cut(text: str, limit: int) -> str:
+    return text if _length(text) <= limit else _head(text, limit - 1).rstrip() + "…"
+
+
+def _head(text: str, units: int) -> str:
+    """As many whole characters from the front as fit."""
+    return text.encode("utf-16-le")[: units * 2].decode("utf-16-le", errors="ignore")
+
+
+def _length(text: str) -> int:
+    return len(text.encode("utf-16-le")) // 2

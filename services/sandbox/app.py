@@ -1,0 +1,222 @@
+"""The sandbox as an application, and as a server inside the caller's event loop."""
+
+import asyncio
+import contextlib
+import logging
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import uvicorn
+from litestar import Litestar
+from litestar.datastructures import State as AppState
+from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFoundException
+from litestar.types import Scope
+from uvicorn.protocols.http.auto import AutoHTTPProtocol
+
+from services.sandbox.calls import Clock, utc_now
+from services.sandbox.control import control_routes, rows
+from services.sandbox.faults import Fault
+from services.sandbox.mailbox import Mail
+from services.sandbox.options import SandboxOptions
+from services.sandbox.pages import page_routes
+from services.sandbox.request_log import Entry
+from services.sandbox.routes import api_routes, unrouted
+from services.sandbox.state import State
+from services.sandbox.store import Store
+
+log = logging.getLogger(__name__)
+
+MAX_BODY = 60 * 1024 * 1024  # 40 MB of attachments after Base64, and room for the rest
+
+
+def create_app(store: Store, options: SandboxOptions, clock: Clock = utc_now) -> Litestar:
+    """Both APIs, the control endpoint and the page. `app.state.sandbox` holds the state of it all."""
+    return Litestar(
+        route_handlers=[*api_routes(), *page_routes(), control_routes()],
+        state=AppState({"sandbox": State(store, options, clock)}),
+        exception_handlers={NotFoundException: unrouted, MethodNotAllowedException: unrouted},
+        after_exception=[log_bug],
+        request_max_body_size=MAX_BODY,
+        openapi_config=None,
+        logging_config=None,
+    )
+
+
+async def log_bug(error: Exception, scope: Scope) -> None:
+    """Refusals are answers; anything else is a fault of the sandbox and must not hide behind a 500."""
+    if not isinstance(error, HTTPException):
+        log.error("%s failed", scope["path"], exc_info=error)
+
+
+class Sandbox:
+    """A running sandbox: `async with Sandbox() as sandbox: sandbox.url`.
+
+    Units:  port 0 takes a free one; `database` None keeps everything in memory.
+    Errors: OSError where the address is taken.
+    """
+
+    def __init__(
+        self,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        database: Path | None = None,
+        options: SandboxOptions | None = None,
+        clock: Clock = utc_now,
+    ) -> None:
+        self.host = host
+        self.port = port
+        self._database = database
+        self._options = options or SandboxOptions()
+        self._clock = clock
+        self._state: State | None = None
+        self._server: _Server | None = None
+        self._serving: asyncio.Task[None] | None = None
+
+    @property
+    def url(self) -> str:
+        """Base URL of both APIs and of the page."""
+        return f"http://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
+
+    @property
+    def state(self) -> State:
+        if self._state is None:
+            raise RuntimeError("the sandbox is not running")
+        return self._state
+
+    @property
+    def options(self) -> SandboxOptions:
+        return self.state.options
+
+    @options.setter
+    def options(self, options: SandboxOptions) -> None:
+        self.state.options = options
+
+    def mails(self, after: int = 0) -> list[Mail]:
+        """Everything accepted, in the order it was."""
+        return self.state.store.mailbox.mails(after)
+
+    def requests(self) -> list[Entry]:
+        return self.state.store.requests.all()
+
+    def notion_rows(self) -> dict[str, list[dict[str, object]]]:
+        """Bare values by database title; rows in the trash say so."""
+        return rows(self.state)
+
+    def add_fault(self, fault: Fault) -> None:
+        self.state.faults.add(fault)
+
+    def reset(self) -> None:
+        self.state.reset()
+
+    async def start(self) -> None:
+        listener = _listen(self.host, self.port)
+        self.port = listener.getsockname()[1]
+        app = create_app(Store.open(self._database), self._options, self._clock)
+        self._state = app.state.sandbox
+        self._server = _Server(app, self.state)
+        self._serving = asyncio.create_task(self._server.serve(sockets=[listener]), name="sandbox")
+        await self._server.is_ready(self._serving)
+
+    async def stop(self) -> None:
+        if self._server is None or self._serving is None:
+            return
+        self.state.closing.set()
+        self._server.should_exit = True
+        await self._serving
+        self.state.store.close()
+        self._server = self._serving = None
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+
+async def run_sandbox(
+    *,
+    host: str = "127.0.0.1",
+    port: int = 8025,
+    database: Path | None = None,
+    options: SandboxOptions | None = None,
+    started: Callable[[Sandbox], None] | None = None,
+) -> None:
+    """Serve until cancelled; `started` is told the sandbox once it listens, with the port it got."""
+    async with Sandbox(host=host, port=port, database=database, options=options) as sandbox:
+        if started is not None:
+            started(sandbox)
+        await asyncio.Event().wait()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # With the protocol named: asyncio switches Nagle's delay (40 ms a request) off only where it is.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(2048)
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+class _Server(uvicorn.Server):
+    """Uvicorn as a guest: signals stay with the process, and it says when it is ready."""
+
+    def __init__(self, app: Litestar, state: State) -> None:
+        config = uvicorn.Config(
+            app,
+            http=_protocol(state),
+            lifespan="on",
+            log_config=None,
+            log_level="warning",
+            access_log=False,
+            timeout_graceful_shutdown=2,
+            # As long as a provider's edge keeps them: a pooled client must not trip over our idle close.
+            timeout_keep_alive=75,
+        )
+        super().__init__(config)
+        self._ready = asyncio.Event()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._ready.set()
+
+    async def is_ready(self, serving: asyncio.Task[None]) -> None:
+        """Or raise what kept it from starting."""
+        ready = asyncio.create_task(self._ready.wait())
+        try:
+            await asyncio.wait({ready, serving}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            ready.cancel()
+        if serving.done():
+            serving.result()
+
+
+def _protocol(state: State) -> type[asyncio.Protocol]:
+    """The usual HTTP protocol, noting each connection so that a fault can drop it."""
+
+    class Noted(AutoHTTPProtocol):  # type: ignore[misc, valid-type]  # chosen at run time by uvicorn
+        def connection_made(self, transport: asyncio.Transport) -> None:
+            self.peer = transport.get_extra_info("peername")[:2]
+            state.connections[self.peer] = transport
+            super().connection_made(transport)
+
+        def connection_lost(self, error: Exception | None) -> None:
+            state.connections.pop(self.peer, None)
+            super().connection_lost(error)
+
+    return Noted

@@ -1,0 +1,32 @@
+"""What can be tuned, at start and at run time through `POST /_control/options`."""
+
+from typing import Annotated
+
+import msgspec
+
+Rate = Annotated[float, msgspec.Meta(gt=0)]
+
+
+class SandboxOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Rates are calls a second; None switches a limit off.
+
+    Resend refuses the call that would make more than `resend_rate` in any second. Notion is a bucket of
+    `notion_burst` calls refilled at `notion_rate` a second: "three a second on average, with bursts".
+    """
+
+    resend_rate: Rate | None = 10
+    notion_rate: Rate | None = 3
+    notion_burst: Annotated[int, msgspec.Meta(ge=1)] = 30
+    notion_query_lag_s: Annotated[float, msgspec.Meta(ge=0)] = 0
+
+
+UNLIMITED = SandboxOptions(resend_rate=None, notion_rate=None)
+
+
+def changed(options: SandboxOptions, body: bytes) -> SandboxOptions:
+    """The options with the fields of a JSON object put over them.
+
+    Errors: msgspec.ValidationError names the field, msgspec.DecodeError is no JSON.
+    """
+    fields = msgspec.json.decode(body, type=dict[str, object])
+    return msgspec.convert({**msgspec.structs.asdict(options), **fields}, SandboxOptions)

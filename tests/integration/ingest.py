@@ -1,0 +1,79 @@
+"""A running ingest for the tests of its routes."""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx
+
+from contracts import subjects
+from eventlog import topology
+from eventlog.connection import Broker, connect
+from eventlog.server import NatsServer
+from services.ingest.server import ingest_server
+from services.settings import Settings
+from tests.factories import CAMPAIGN
+from tests.unit.ingest.forms import SMALLEST
+
+ROUTES = ["/webhook/christmas-signup", "/webhook/christmas-campaign-signup", f"/webhook/signup/{CAMPAIGN}"]
+ROUTE = ROUTES[0]
+CAMPAIGNS = [CAMPAIGN, "spring-2026"]
+
+
+def configured(**values: object) -> Settings:
+    """Settings of this test, whatever the environment says."""
+    quiet = {"port": 0, "host": "127.0.0.1", "signup_webhook_secret": None, "cors_origins": ()}
+    return Settings.load(**(quiet | values))
+
+
+@asynccontextmanager
+async def running(
+    broker: Broker, settings: Settings | None = None, campaigns: list[str] = CAMPAIGNS
+) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of an ingest on a free port."""
+    async with (
+        ingest_server(broker, settings or configured(), campaigns) as server,
+        httpx.AsyncClient(base_url=server.url) as client,
+    ):
+        yield client
+
+
+@asynccontextmanager
+async def shared_ingest(
+    folder: Path, settings: Settings | None = None
+) -> AsyncIterator[tuple[Broker, httpx.AsyncClient]]:
+    """With a nats-server of its own, for all tests of a module; each begins by emptying it."""
+    async with (
+        NatsServer(folder / "nats", options={"sync_interval": "2m"}) as server,
+        connect(server.url, name="test", patience_s=5) as broker,
+    ):
+        await topology.init(broker)
+        async with running(broker, settings) as client:
+            yield broker, client
+
+
+async def empty(broker: Broker) -> None:
+    """A new log; a purge would leave what the server remembers of message ids."""
+    await broker.js.delete_stream(subjects.EVENTS)
+    await topology.init(broker)
+
+
+async def stored(broker: Broker) -> int:
+    return int((await broker.js.stream_info(subjects.EVENTS)).state.messages)
+
+
+def padded(size: int) -> bytes:
+    """A good form in so many bytes."""
+    return json.dumps(SMALLEST).encode().ljust(size)
+
+
+def problem(answer: httpx.Response, status: int) -> dict[str, str]:
+    """Problem by field, of an answer that must be problem+json."""
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    body = answer.json()
+    assert body.keys() == {"type", "title", "status", "detail", "errors"}
+    assert body["status"] == status
+    assert body["detail"]
+    return {each["field"]: each["problem"] for each in body["errors"]}

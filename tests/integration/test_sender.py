@@ -1,0 +1,346 @@
+"""Exactly once, on a real nats-server: whatever crashes, repeats or races, one email at most, and never silence."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import msgspec
+import pytest
+
+from contracts import subjects
+from contracts.facts import AnyFact, EmailAttemptFailed, EmailFailed, EmailSent, EmailSkipped, EmailUnknown
+from contracts.ids import contact_id
+from contracts.subjects import Timer
+from eventlog.connection import Broker, Unavailable
+from eventlog.consume import Consumer
+from eventlog.timers import STREAM
+from journey.contact import Email, fold
+from journey.plan import Pace
+from services.sender.handlers import Shell, shell_for, work
+from services.sender.outcome import Refused
+from tests.factories import ADA, CAMPAIGN, at, make_email_id, make_email_sent, make_signup
+from tests.fakes import Clock, Provider
+from tests.unit.journey.test_plan import campaign
+from tests.waiting import eventually
+
+EMAIL = make_email_id("email-1")
+TIMER = Timer.at(EMAIL, at())
+
+
+@dataclass(frozen=True)
+class Rig:
+    """A sender with everything around it that a test may want to turn."""
+
+    shell: Shell
+    provider: Provider
+    clock: Clock
+    broker: Broker
+
+    async def wake(self, timer: Timer = TIMER) -> None:
+        """As when the timer fires: overdue, it is published at once."""
+        await self.shell.timers.arm(timer)
+        await eventually(lambda: self._has_fired(timer))
+
+    async def _has_fired(self, timer: Timer) -> bool:
+        return timer not in await self.shell.timers.pending()
+
+    async def facts(self) -> list[AnyFact]:
+        return (await self.shell.events.history(contact_id(ADA)))[1:]
+
+    async def email(self) -> Email:
+        return fold(contact_id(ADA), await self.shell.events.history(contact_id(ADA))).email(EMAIL)
+
+    async def idle(self) -> bool:
+        info = await self.broker.js.consumer_info(STREAM, subjects.SENDER)
+        return not info.num_pending and not info.num_ack_pending
+
+
+@pytest.fixture
+async def rig(broker: Broker) -> Rig:
+    provider, clock = Provider(), Clock(at(seconds=5))
+    shell = replace(shell_for(broker, provider, {CAMPAIGN: campaign()}, Pace()), clock=clock)
+    await shell.events.append(make_signup())
+    return Rig(shell, provider, clock, broker)
+
+
+@asynccontextmanager
+async def sending(rig: Rig, *, shell: Shell | None = None) -> AsyncIterator[None]:
+    """A running sender; at the end it has nothing left to do."""
+    stop = asyncio.Event()
+    task = asyncio.create_task(Consumer(rig.broker, work(shell or rig.shell), stop=stop).run())
+    try:
+        yield
+        await eventually(rig.idle, timeout=8)
+    finally:
+        stop.set()
+        await task
+
+
+async def test_a_due_email_is_sent_and_recorded(rig: Rig) -> None:
+    async with sending(rig):
+        await rig.wake()
+    [sent] = await rig.facts()
+    assert isinstance(sent, EmailSent)
+    assert (sent.email_id, sent.provider_id, sent.template) == (EMAIL, "re_0", "christmas_email_1")
+    assert rig.provider.accepted == {EMAIL: 1}
+
+
+async def test_the_request_carries_everything_resend_needs(rig: Rig) -> None:
+    async with sending(rig):
+        await rig.wake()
+    body: dict[str, Any] = msgspec.json.decode(rig.provider.bodies[EMAIL][0])
+    assert body["to"] == [ADA]
+    assert body["from"] == campaign().sender
+    assert body["html"].startswith("<!doctype html>")
+    assert "Ada" in body["text"]
+    tags = {tag["name"]: tag["value"] for tag in body["tags"]}
+    assert (tags["campaign"], tags["step"], tags["email_id"]) == (CAMPAIGN, "email-1", EMAIL.replace(".", "_"))
+    assert body["headers"]["List-Unsubscribe"].startswith("<mailto:")
+
+
+async def test_a_timer_that_fires_twice_sends_once(rig: Rig) -> None:
+    async with sending(rig):
+        await rig.wake()
+        await rig.wake(Timer.at(EMAIL, at(seconds=1)))
+        await rig.wake(Timer.at(EMAIL, at(seconds=2)))
+    assert rig.provider.accepted == {EMAIL: 1}
+    assert len(await rig.facts()) == 1
+
+
+async def test_two_senders_at_once_send_once(rig: Rig) -> None:
+    async with sending(rig), sending(rig):
+        for second in range(6):
+            await rig.wake(Timer.at(EMAIL, at(seconds=-second)))
+    assert rig.provider.accepted == {EMAIL: 1}
+    assert [fact.tag for fact in await rig.facts()] == ["email_sent"]
+
+
+async def test_a_wake_up_for_what_was_sent_before_calls_nobody(rig: Rig) -> None:
+    await rig.shell.events.append(make_email_sent())
+    async with sending(rig):
+        await rig.wake()
+    assert rig.provider.calls == []
+
+
+async def test_a_wake_up_before_its_time_arms_the_right_time_and_sends_nothing(rig: Rig) -> None:
+    early = Timer.at(make_email_id("email-2"), at(seconds=-1))
+    async with sending(rig):
+        await rig.wake(early)
+        await eventually(lambda: _armed(rig, Timer.at(make_email_id("email-2"), at(hours=24))))
+    assert rig.provider.calls == []
+
+
+async def _armed(rig: Rig, timer: Timer) -> bool:
+    return timer in await rig.shell.timers.pending()
+
+
+async def test_a_wake_up_for_an_email_nobody_plans_is_skipped_with_its_reason(rig: Rig) -> None:
+    stranger = Timer.at(make_email_id("email-99"), at())
+    async with sending(rig):
+        await rig.wake(stranger)
+        await eventually(lambda: _has_fact(rig, EmailSkipped))
+    [skipped] = await rig.facts()
+    assert isinstance(skipped, EmailSkipped)
+    assert skipped.reason == "not_planned"
+    assert rig.provider.calls == []
+
+
+async def _has_fact(rig: Rig, kind: type) -> bool:
+    return any(isinstance(fact, kind) for fact in await rig.facts())
+
+
+async def test_an_expired_email_is_skipped_and_never_sent(rig: Rig) -> None:
+    rig.clock.forward(days=4)
+    async with sending(rig):
+        await rig.wake()
+    [skipped] = await rig.facts()
+    assert isinstance(skipped, EmailSkipped)
+    assert skipped.reason == "expired"
+    assert rig.provider.calls == []
+
+
+STEPS_OF_A_SEND = ["history", "claim", "send", "append", "settle", "clear"]
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("step", STEPS_OF_A_SEND)
+async def test_a_sender_that_stops_at_any_step_still_sends_once(rig: Rig, step: str, after: bool) -> None:
+    crashing = crash_once(rig.shell, step, after=after)
+    async with sending(rig, shell=crashing):
+        await rig.wake()
+    assert rig.provider.accepted == {EMAIL: 1}
+    assert [fact.tag for fact in await rig.facts()] == ["email_sent"]
+    assert len(set(rig.provider.bodies[EMAIL])) == 1
+    assert await rig.shell.timers.fired() == []
+
+
+def crash_once(shell: Shell, step: str, *, after: bool) -> Shell:
+    """A shell in which one call ends as a lost connection, before or after it took effect, the first time."""
+    homes: dict[str, tuple[str, str]] = {
+        "history": ("events", "history"),
+        "claim": ("claims", "create"),
+        "send": ("provider", "send"),
+        "append": ("events", "append"),
+        "settle": ("claims", "settle"),
+        "clear": ("timers", "clear"),
+    }
+    part, method = homes[step]
+    return replace(shell, **{part: Crashing(getattr(shell, part), method, after=after)})
+
+
+class Crashing:
+    """Stands before one part of the shell; its method breaks once."""
+
+    def __init__(self, real: Any, method: str, *, after: bool) -> None:
+        self._real, self._method, self._after, self._armed = real, method, after, True
+
+    def __getattr__(self, name: str) -> Any:
+        if name != self._method or not self._armed:
+            return getattr(self._real, name)
+
+        async def breaks(*args: Any, **kwargs: Any) -> Any:
+            self._armed = False
+            if self._after:
+                await getattr(self._real, name)(*args, **kwargs)
+            raise Unavailable("the connection broke")
+
+        return breaks
+
+
+async def test_a_repeat_after_a_changed_signup_sends_the_bytes_that_were_claimed(rig: Rig) -> None:
+    """Otherwise the provider would see the same key with another body, and we could not tell what was sent."""
+    rig.provider.script = [Unavailable("accepted, and we never heard of it")]
+    rig.provider.before_answer = lambda: _sign_up_again(rig)
+    async with sending(rig):
+        await rig.wake()
+    assert rig.provider.accepted == {EMAIL: 1}
+    assert len(rig.provider.calls) == 2
+    assert len(set(rig.provider.bodies[EMAIL])) == 1
+    assert isinstance((await rig.email()).end, EmailSent)
+
+
+async def _sign_up_again(rig: Rig) -> None:
+    rig.provider.before_answer = None
+    await rig.shell.events.append(make_signup(first_name="Adelaide", at=at(seconds=3)))
+
+
+async def test_a_changed_signup_changes_the_emails_still_pending(rig: Rig) -> None:
+    await rig.shell.events.append(make_signup(first_name="Adelaide", red_systems=0, orange_systems=0, at=at(hours=1)))
+    rig.clock.forward(hours=24)
+    second = Timer.at(make_email_id("email-2"), at(seconds=-1))
+    async with sending(rig):
+        await rig.wake(second)
+        await eventually(lambda: _has_fact(rig, EmailSent))
+    sent = [fact for fact in await rig.facts() if isinstance(fact, EmailSent)]
+    assert sent[0].template == "christmas_email_2c"
+    assert b"Adelaide" in rig.provider.bodies[make_email_id("email-2")][0]
+
+
+async def test_a_failure_is_a_fact_with_its_next_time_and_the_retry_sends_once(rig: Rig) -> None:
+    rig.provider.script = [Refused(500, "internal_server_error")]
+    async with sending(rig):
+        await rig.wake()
+    [attempt] = await rig.facts()
+    assert isinstance(attempt, EmailAttemptFailed)
+    assert (attempt.attempt, attempt.accepted, attempt.retry_at) == (1, "maybe", at(seconds=65))
+    rig.clock.forward(seconds=61)
+    async with sending(rig):
+        await rig.wake(Timer.at(EMAIL, at(seconds=-1)))
+    assert rig.provider.accepted == {EMAIL: 1}
+    assert [fact.tag for fact in await rig.facts()] == ["email_attempt_failed", "email_sent"]
+
+
+async def test_a_final_refusal_fails_the_email_and_is_never_tried_again(rig: Rig) -> None:
+    rig.provider.script = [Refused(422, "missing_required_field", "to")]
+    async with sending(rig):
+        await rig.wake()
+        await eventually(lambda: _has_fact(rig, EmailFailed))
+        await rig.wake(Timer.at(EMAIL, at(seconds=-1)))
+    assert len(rig.provider.calls) == 1
+    assert [fact.tag for fact in await rig.facts()] == ["email_failed"]
+
+
+async def test_refusals_until_the_email_expires_end_as_failed(rig: Rig) -> None:
+    for attempt in range(1, 4):
+        rig.provider.script = [Refused(429, "rate_limit_exceeded")]
+        async with sending(rig):
+            await rig.wake(Timer.at(EMAIL, at(seconds=-attempt)))
+        rig.clock.forward(hours=1)
+    rig.clock.forward(days=3)
+    async with sending(rig):
+        await rig.wake(Timer.at(EMAIL, at(seconds=-60)))
+    tags = [fact.tag for fact in await rig.facts()]
+    assert tags == ["email_attempt_failed"] * 3 + ["email_failed"]
+    assert rig.provider.accepted == {}
+
+
+async def test_an_attempt_unconfirmed_for_a_day_is_never_sent_again_but_parked_as_unknown(rig: Rig) -> None:
+    rig.provider.script = [Refused(0, "HttpClientError")]
+    async with sending(rig):
+        await rig.wake()
+    rig.provider.forget_keys()
+    rig.clock.forward(hours=24)
+    calls = len(rig.provider.calls)
+    async with sending(rig):
+        await rig.wake(Timer.at(EMAIL, at(seconds=-1)))
+    assert len(rig.provider.calls) == calls
+    assert isinstance((await rig.email()).end, EmailUnknown)
+    parked = (await rig.broker.js.stream_info(subjects.PARKED, subjects_filter=">")).state.subjects or {}
+    assert len(parked) == 1
+
+
+async def test_a_claim_whose_sender_never_came_back_is_not_sent_again_after_a_day(rig: Rig) -> None:
+    """Accepted, and then the machine was gone before anything was written down."""
+    stop_after_send = replace(rig.shell, events=Crashing(rig.shell.events, "append", after=False))
+    item_timer = TIMER
+    stop = asyncio.Event()
+    task = asyncio.create_task(Consumer(rig.broker, work(stop_after_send), stop=stop).run())
+    await rig.wake(item_timer)
+    await eventually(lambda: _called(rig))
+    stop.set()
+    await task
+    rig.provider.forget_keys()
+    rig.clock.forward(hours=24)
+    async with sending(rig):
+        pass
+    assert rig.provider.accepted == {EMAIL: 1}
+    assert isinstance((await rig.email()).end, EmailUnknown)
+
+
+async def _called(rig: Rig) -> bool:
+    return bool(rig.provider.calls)
+
+
+async def test_quota_trouble_pauses_the_sender_and_fails_no_email(rig: Rig) -> None:
+    rig.provider.script = [Refused(429, "daily_quota_exceeded", retry_after_s=0.5)]
+    async with sending(rig):
+        await rig.wake()
+    [attempt] = await rig.facts()
+    assert isinstance(attempt, EmailAttemptFailed)
+    assert (attempt.reason, attempt.accepted) == ("daily_quota_exceeded", "no")
+    rig.clock.forward(seconds=61)
+    async with sending(rig):
+        await rig.wake(Timer.at(EMAIL, at(seconds=-1)))
+    assert isinstance((await rig.email()).end, EmailSent)
+
+
+async def test_the_body_is_dropped_once_the_email_is_sent(rig: Rig) -> None:
+    async with sending(rig):
+        await rig.wake()
+    entry = await rig.shell.claims.get(EMAIL)
+    assert entry
+    assert entry.value.body is None
+
+
+async def test_a_settled_email_whose_facts_were_lost_is_not_sent_again(rig: Rig) -> None:
+    """Yesterday's backup of EVENTS knows nothing of what was sent since."""
+    async with sending(rig):
+        await rig.wake()
+    await rig.broker.js.purge_stream(subjects.EVENTS, subject=f"events.{contact_id(ADA)}.email_sent.>")
+    assert (await rig.email()).end is None
+    async with sending(rig):
+        await rig.wake(Timer.at(EMAIL, at(seconds=-1)))
+        await eventually(lambda: _has_fact(rig, EmailUnknown), timeout=20)
+    assert rig.provider.accepted == {EMAIL: 1}

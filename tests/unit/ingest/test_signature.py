@@ -1,0 +1,100 @@
+"""A signature is right, or the request is unsigned; malformed ones are no accidents of ours."""
+
+from datetime import UTC, datetime, tzinfo
+from typing import Self
+
+import pytest
+
+from services.ingest.signature import BadSecret, Signatures, Unsigned, read_secret
+
+# The example of the Standard Webhooks specification, also in the test suites of its libraries.
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+BODY = b'{"test": 2432232314}'
+SIGNED = {
+    "webhook-id": "msg_p5jXN8AQM9LWM0D4loKWxJek",
+    "webhook-timestamp": "1614265330",
+    "webhook-signature": "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=",
+}
+
+
+@pytest.fixture
+def at_that_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Then(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Self:  # noqa: ARG003
+            return cls.fromtimestamp(1614265330, UTC)
+
+    monkeypatch.setattr("standardwebhooks.webhooks.datetime", Then)
+
+
+@pytest.mark.usefixtures("at_that_time")
+@pytest.mark.parametrize("secret", [SECRET, SECRET.removeprefix("whsec_"), f" {SECRET}\n"])
+def test_the_published_vector_is_accepted(secret: str) -> None:
+    Signatures(secret).verify(BODY, SIGNED)
+
+
+@pytest.mark.usefixtures("at_that_time")
+def test_a_rotated_secret_may_sign_twice() -> None:
+    signatures = f"v1,AAAA {SIGNED['webhook-signature']}"
+    Signatures(SECRET).verify(BODY, SIGNED | {"webhook-signature": signatures})
+
+
+@pytest.mark.usefixtures("at_that_time")
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"webhook-signature": ""},
+        {"webhook-signature": "v1,AAAA"},
+        {"webhook-signature": "v1"},
+        {"webhook-signature": "v1,a,b"},
+        {"webhook-signature": "v1,not base64"},
+        {"webhook-signature": "v1,é"},
+        {"webhook-signature": "v2" + SIGNED["webhook-signature"][2:]},
+        {"webhook-timestamp": ""},
+        {"webhook-timestamp": "yesterday"},
+        {"webhook-timestamp": "nan"},
+        {"webhook-timestamp": "1e400"},
+        {"webhook-timestamp": str(1614265330 - 301)},
+        {"webhook-timestamp": str(1614265330 + 301)},
+        {"webhook-id": ""},
+        {"webhook-id": "another"},
+    ],
+)
+def test_any_other_header_is_unsigned(headers: dict[str, str]) -> None:
+    with pytest.raises(Unsigned):
+        Signatures(SECRET).verify(BODY, SIGNED | headers)
+
+
+@pytest.mark.usefixtures("at_that_time")
+@pytest.mark.parametrize("body", [b"", BODY + b" ", b"\xff"])
+def test_any_other_body_is_unsigned(body: bytes) -> None:
+    with pytest.raises(Unsigned):
+        Signatures(SECRET).verify(body, SIGNED)
+
+
+@pytest.mark.parametrize("missing", SIGNED)
+def test_a_missing_header_is_unsigned(missing: str) -> None:
+    with pytest.raises(Unsigned):
+        Signatures(SECRET).verify(BODY, {name: SIGNED[name] for name in SIGNED.keys() - {missing}})
+
+
+def test_an_old_stamp_is_unsigned() -> None:
+    with pytest.raises(Unsigned):
+        Signatures(SECRET).verify(BODY, SIGNED)
+
+
+@pytest.mark.parametrize("secret", ["whsec_", " ", "whsec_=", "A"])
+def test_an_empty_secret_is_refused(secret: str) -> None:
+    with pytest.raises(BadSecret, match="SIGNUP_WEBHOOK_SECRET must be base64"):
+        read_secret(secret)
+
+
+@pytest.mark.parametrize("secret", ["my secret!", "whsec_p@ss", "pässword"])
+def test_a_secret_that_cannot_be_read_is_refused_and_not_repeated(secret: str) -> None:
+    with pytest.raises(BadSecret, match="SIGNUP_WEBHOOK_SECRET must be base64") as refused:
+        read_secret(secret)
+    assert secret.removeprefix("whsec_") not in str(refused.value)
+
+
+def test_padding_may_be_left_out() -> None:
+    assert read_secret("whsec_c2VjcmV0IQ") == read_secret("c2VjcmV0IQ==") == b"secret!"
