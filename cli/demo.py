@@ -17,6 +17,7 @@ from cli.backends import describe
 from cli.demo_view import Board, sent_table
 from cli.runtime import Running, running, stop_on_signal
 from cli.up import locked
+from contracts import subjects
 from eventlog.server import free_port
 from services.logs import configure
 from services.settings import Settings
@@ -150,7 +151,7 @@ def _introduce(console: Console, settings: Settings, all_: Running) -> None:
 async def _watch(console: Console, all_: Running, people: list[dict[str, Any]], stop: asyncio.Event) -> bool:
     """Sign everybody up and show what happens, until all of it has happened."""
     board = Board(all_.campaigns, all_.settings.pace, people)
-    await all_.broker.nc.subscribe("events.>", cb=board.receive)
+    await all_.broker.nc.subscribe(subjects.ALL_FACTS, cb=board.receive)
     with _shown(console, board):
         await _sign_up(all_, people, board)
         complete = await _until_complete(all_, board, stop)

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import importlib
 import signal
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ log = structlog.get_logger(__name__)
 
 CONNECT_S = 15
 RESTART_S = 1.0
+STOP_S = 4.0
+HOPELESS_S = 2.0
 Service = Callable[[Broker, Settings, Mapping[str, Campaign], asyncio.Event], Awaitable[None]]
 
 
@@ -105,6 +108,7 @@ async def running(settings: Settings, stop: asyncio.Event) -> AsyncIterator[Runn
 async def _supervised(
     broker: Broker, settings: Settings, campaigns: Mapping[str, Campaign], stop: asyncio.Event
 ) -> AsyncIterator[None]:
+    """Errors: whatever kept a service from starting at all; it ends the others too."""
     tasks = [
         asyncio.create_task(supervise(name, partial(service(name), broker, settings, campaigns, stop), stop))
         for name in SERVICES
@@ -113,17 +117,29 @@ async def _supervised(
         yield
     finally:
         stop.set()
-        _, late = await asyncio.wait(tasks, timeout=4)
+        _, late = await asyncio.wait(tasks, timeout=STOP_S)
         for task in late:
             task.cancel()
         await asyncio.gather(*late, return_exceptions=True)
+    for task in set(tasks) - late:
+        task.result()
 
 
 async def supervise(name: str, run: Callable[[], Awaitable[None]], stop: asyncio.Event) -> None:
-    """Start it again whenever it ends without being told to."""
+    """Start it again whenever it ends without being told to.
+
+    Errors: a setting it cannot work with (ValueError) or an address that is taken (OSError), before it ran at all:
+    trying again would not help.
+    """
+    started = time.monotonic()
     while not stop.is_set():
         try:
             await run()
+        except (ValueError, OSError) as error:
+            if time.monotonic() - started < HOPELESS_S:
+                stop.set()
+                raise
+            log.error("service_failed", service=name, error=type(error).__name__, exc_info=True)
         except Exception:
             log.exception("service_failed", service=name)
         if not stop.is_set():

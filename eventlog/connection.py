@@ -94,8 +94,8 @@ class Broker:
     ) -> Stored:
         """Store one message and wait for the broker's word.
 
-        `last_sequence` (0: the subject must be empty) makes the write conditional. A condition that does not hold is answered as a duplicate, not raised: on a retry it means that
-        the first try arrived. Errors: Unavailable.
+        `last_sequence` (0: the subject must be empty) makes the write conditional. A condition that does not hold is
+        answered as a duplicate, not raised: on a retry it means that the first try arrived. Errors: Unavailable.
         """
         if not self.nc.is_connected:  # the client would buffer it and store it after we have said no
             raise Unavailable("not connected to NATS")

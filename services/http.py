@@ -20,12 +20,15 @@ class HttpServer:
     Errors: OSError where the address is taken; RuntimeError where the application does not start.
     """
 
-    def __init__(self, app: ASGIApp, *, host: str = "127.0.0.1", port: int = 0) -> None:
+    def __init__(
+        self, app: ASGIApp, *, host: str = "127.0.0.1", port: int = 0, protocol: type[asyncio.Protocol] | None = None
+    ) -> None:
         self.host = host
         self.port = port
         self._guest = _Guest(
             uvicorn.Config(
                 app,
+                http=protocol or "auto",
                 lifespan="on",
                 ws="none",
                 log_config=None,

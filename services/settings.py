@@ -1,20 +1,18 @@
 """Every setting, read once from the environment (and `.env`), checked before anything starts."""
 
 import os
+import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import AliasChoices, Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from journey.plan import Pace
 
 ROOT = Path(__file__).resolve().parent.parent
 PREFIX = "DRIPSTREAM_"
-
-
-def _names(*names: str) -> AliasChoices:
-    return AliasChoices(*names)
 
 
 class Settings(BaseSettings):
@@ -60,10 +58,17 @@ class Settings(BaseSettings):
 
     @field_validator("*", mode="before")
     @classmethod
-    def _empty_is_unset(cls, value: object, info: object) -> object:
+    def _empty_is_unset(cls, value: object, info: ValidationInfo) -> object:
         """`NOTION_TOKEN=` in a compose file means unset, not an empty token."""
-        field = cls.model_fields[info.field_name]  # type: ignore[attr-defined]
-        return field.get_default() if value == "" else value
+        return cls.model_fields[str(info.field_name)].get_default() if value == "" else value
+
+    @field_validator("notion_email_sequence_db_id", "notion_businessx_db_id")
+    @classmethod
+    def _database_id(cls, value: str | None) -> str | None:
+        """With dashes, without, or inside a link copied from Notion."""
+        if value is not None and not re.search(r"[0-9a-f]{32}", value.replace("-", ""), re.IGNORECASE):
+            raise ValueError("not the id of a Notion database, nor a link to one")
+        return value
 
     @classmethod
     def load(cls, **overrides: object) -> Self:
@@ -78,6 +83,6 @@ def known_variables() -> set[str]:
     return {str(field.alias) for field in Settings.model_fields.values()}
 
 
-def unknown_variables(environment: object) -> set[str]:
+def unknown_variables(environment: Iterable[str]) -> set[str]:
     """A mistyped variable would otherwise be silent."""
-    return {name for name in environment if name.startswith(PREFIX)} - known_variables()  # type: ignore[attr-defined]
+    return {name for name in environment if name.startswith(PREFIX)} - known_variables()

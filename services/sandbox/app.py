@@ -1,21 +1,19 @@
 """The sandbox as an application, and as a server inside the caller's event loop."""
 
 import asyncio
-import contextlib
 import logging
-import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import uvicorn
 from litestar import Litestar
 from litestar.datastructures import State as AppState
 from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFoundException
 from litestar.types import Scope
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
+from services.http import HttpServer
 from services.sandbox.calls import Clock, utc_now
 from services.sandbox.control import control_routes, rows
 from services.sandbox.faults import Fault
@@ -73,8 +71,7 @@ class Sandbox:
         self._options = options or SandboxOptions()
         self._clock = clock
         self._state: State | None = None
-        self._server: _Server | None = None
-        self._serving: asyncio.Task[None] | None = None
+        self._server: HttpServer | None = None
 
     @property
     def url(self) -> str:
@@ -113,22 +110,18 @@ class Sandbox:
         self.state.reset()
 
     async def start(self) -> None:
-        listener = _listen(self.host, self.port)
-        self.port = listener.getsockname()[1]
         app = create_app(Store.open(self._database), self._options, self._clock)
         self._state = app.state.sandbox
-        self._server = _Server(app, self.state)
-        self._serving = asyncio.create_task(self._server.serve(sockets=[listener]), name="sandbox")
-        await self._server.is_ready(self._serving)
+        self._server = HttpServer(app, host=self.host, port=self.port, protocol=_protocol(self.state))
+        self.port = (await self._server.start()).port
 
     async def stop(self) -> None:
-        if self._server is None or self._serving is None:
+        if self._server is None:
             return
         self.state.closing.set()
-        self._server.should_exit = True
-        await self._serving
+        await self._server.stop()
         self.state.store.close()
-        self._server = self._serving = None
+        self._server = None
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -153,57 +146,6 @@ async def run_sandbox(
         if started is not None:
             started(sandbox)
         await asyncio.Event().wait()
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # With the protocol named: asyncio switches Nagle's delay (40 ms a request) off only where it is.
-    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host, port))
-        listener.listen(2048)
-    except OSError:
-        listener.close()
-        raise
-    return listener
-
-
-class _Server(uvicorn.Server):
-    """Uvicorn as a guest: signals stay with the process, and it says when it is ready."""
-
-    def __init__(self, app: Litestar, state: State) -> None:
-        config = uvicorn.Config(
-            app,
-            http=_protocol(state),
-            lifespan="on",
-            log_config=None,
-            log_level="warning",
-            access_log=False,
-            timeout_graceful_shutdown=2,
-            # As long as a provider's edge keeps them: a pooled client must not trip over our idle close.
-            timeout_keep_alive=75,
-        )
-        super().__init__(config)
-        self._ready = asyncio.Event()
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self._ready.set()
-
-    async def is_ready(self, serving: asyncio.Task[None]) -> None:
-        """Or raise what kept it from starting."""
-        ready = asyncio.create_task(self._ready.wait())
-        try:
-            await asyncio.wait({ready, serving}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            ready.cancel()
-        if serving.done():
-            serving.result()
 
 
 def _protocol(state: State) -> type[asyncio.Protocol]:

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
-
 from contracts.codec import decode_due
 from contracts.facts import EmailAttemptFailed, EmailFailed, EmailSkipped, EmailUnknown
 from contracts.ids import EmailId

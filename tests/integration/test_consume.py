@@ -13,7 +13,7 @@ from contracts.codec import decode_fact
 from contracts.facts import AnyFact
 from contracts.messages import Parked
 from eventlog import consume, topology
-from eventlog.connection import Broker
+from eventlog.connection import Broker, Unavailable
 from eventlog.consume import Consumer, Done, Item, Outcome, Park, Pause, Retry, Work
 from eventlog.log import EventLog
 from eventlog.server import NatsServer
@@ -98,7 +98,8 @@ async def test_facts_of_one_contact_are_handled_together_and_never_beside_each_o
         running -= 1
         return Done()
 
-    for fact in [make_signup(), *(make_email_sent(f"email-{n}") for n in range(1, 8))]:
+    facts: list[AnyFact] = [make_signup(), *(make_email_sent(f"email-{n}") for n in range(1, 8))]
+    for fact in facts:
         await log.append(fact)
     async with consuming(broker, handle):
         await eventually(lambda: settled(broker))
@@ -134,7 +135,8 @@ async def test_no_more_is_pulled_than_may_be_in_hand(broker: Broker) -> None:
         return Done()
 
     async def eight_in_hand() -> bool:
-        return (await broker.js.consumer_info(subjects.EVENTS, subjects.SCHEDULER)).num_ack_pending == 8
+        info = await broker.js.consumer_info(subjects.EVENTS, subjects.SCHEDULER)
+        return int(info.num_ack_pending or 0) == 8
 
     for n in range(40):
         await log.append(make_signup(f"p{n}@example.com"))
@@ -270,7 +272,7 @@ async def test_a_restart_of_the_broker_loses_nothing_and_is_over_in_seconds(
 async def _appended(log: EventLog) -> bool:
     try:
         await log.append(make_signup("bob@example.com"))
-    except consume.Unavailable:
+    except Unavailable:
         return False
     return True
 

@@ -3,6 +3,7 @@
 import asyncio
 
 from contracts import subjects
+from contracts.facts import AnyFact
 from contracts.ids import contact_id
 from eventlog.connection import Broker
 from eventlog.log import EventLog
@@ -28,7 +29,7 @@ async def test_the_same_fact_seen_at_another_time_is_still_the_same(broker: Brok
 
 async def test_history_holds_one_contact_and_keeps_the_order(broker: Broker) -> None:
     log = EventLog(broker)
-    facts = [make_signup(), make_email_sent("email-1"), make_email_sent("email-2")]
+    facts: list[AnyFact] = [make_signup(), make_email_sent("email-1"), make_email_sent("email-2")]
     for fact in facts:
         await log.append(fact)
     await log.append(make_signup("bob@example.com"))

@@ -83,7 +83,7 @@ async def test_a_stream_whose_flags_an_old_server_dropped_is_refused_until_it_is
         made = await broker.js.add_stream(timers)
         assert not made.config.allow_msg_schedules
     async with NatsServer(tmp_path) as server, connect(server.url, name="test", patience_s=5) as broker:
-        with pytest.raises(topology.Incomplete, match="bucket timers cannot fire timers.*dripstream init --apply"):
+        with pytest.raises(topology.Incomplete, match=r"bucket timers cannot fire timers.*dripstream init --apply"):
             await topology.init(broker)
         await topology.init(broker, apply=True)
         await topology.require(broker)

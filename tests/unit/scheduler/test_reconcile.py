@@ -93,7 +93,7 @@ def test_timers_of_a_campaign_we_do_not_know_are_left_alone() -> None:
 
 @given(st.sets(st.sampled_from(STEPS)), st.sets(st.sampled_from(STEPS)))
 def test_applying_the_changes_leaves_nothing_to_change(sent: set[str], armed: set[str]) -> None:
-    facts = [make_signup(), *map(make_email_sent, sorted(sent))]
+    facts: list[AnyFact] = [make_signup(), *map(make_email_sent, sorted(sent))]
     before = armed_for(*sorted(armed))
     first = changes(*facts, armed=before)
     kept = {each.timer for each in before} - set(first.purge) | {timer for timer, _ in first.arm}

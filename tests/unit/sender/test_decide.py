@@ -1,6 +1,5 @@
 from datetime import datetime
 
-
 from contracts.facts import AnyFact
 from eventlog.claims import Claim
 from journey.contact import fold
@@ -39,7 +38,7 @@ def test_a_due_email_is_sent_as_its_first_attempt() -> None:
 
 
 def test_an_email_that_has_ended_is_not_touched_again() -> None:
-    endings = [make_email_sent(), make_email_skipped(), make_email_failed(), make_email_unknown()]
+    endings: list[AnyFact] = [make_email_sent(), make_email_skipped(), make_email_failed(), make_email_unknown()]
     states = [decided(make_signup(), ending) for ending in endings]
     assert states == [Ended("sent"), Ended("skipped"), Ended("failed"), Ended("unknown")]
 
@@ -58,12 +57,12 @@ def test_an_expired_email_that_was_never_tried_is_skipped() -> None:
 
 
 def test_an_expired_email_whose_attempts_were_refused_has_failed() -> None:
-    facts = [make_signup(), make_attempt_failed(reason="rate_limit_exceeded", retry_at=at(hours=71))]
+    facts: list[AnyFact] = [make_signup(), make_attempt_failed(reason="rate_limit_exceeded", retry_at=at(hours=71))]
     assert decided(*facts, claim=make_claim(), now=EXPIRED) == Fail("expired; last attempt: rate_limit_exceeded")
 
 
 def test_an_expired_email_that_may_have_been_accepted_is_in_doubt() -> None:
-    facts = [make_signup(), make_attempt_failed(accepted="maybe", retry_at=at(hours=71))]
+    facts: list[AnyFact] = [make_signup(), make_attempt_failed(accepted="maybe", retry_at=at(hours=71))]
     assert isinstance(decided(*facts, claim=make_claim(), now=EXPIRED), Doubt)
 
 
@@ -72,12 +71,12 @@ def test_an_attempt_without_a_result_is_repeated_as_it_was() -> None:
 
 
 def test_after_a_refusal_the_next_attempt_begins() -> None:
-    facts = [make_signup(), make_attempt_failed(retry_at=at(minutes=1))]
+    facts: list[AnyFact] = [make_signup(), make_attempt_failed(retry_at=at(minutes=1))]
     assert decided(*facts, claim=make_claim(), now=at(minutes=2)) == Send(2, repeat=False)
 
 
 def test_a_second_attempt_without_a_result_is_repeated_as_the_second() -> None:
-    facts = [make_signup(), make_attempt_failed(retry_at=at(minutes=1))]
+    facts: list[AnyFact] = [make_signup(), make_attempt_failed(retry_at=at(minutes=1))]
     claim = make_claim(attempt=2, begun=at(minutes=1))
     assert decided(*facts, claim=claim, now=at(minutes=3)) == Send(2, repeat=True)
 
@@ -88,7 +87,7 @@ def test_an_unconfirmed_attempt_is_never_sent_again_after_23_hours() -> None:
 
 
 def test_a_maybe_stays_a_doubt_through_later_refusals() -> None:
-    facts = [
+    facts: list[AnyFact] = [
         make_signup(),
         make_attempt_failed(attempt=1, accepted="maybe", retry_at=at(minutes=1)),
         make_attempt_failed(attempt=2, at=at(hours=20), retry_at=at(hours=21)),
@@ -97,7 +96,7 @@ def test_a_maybe_stays_a_doubt_through_later_refusals() -> None:
 
 
 def test_clear_refusals_may_be_retried_for_days() -> None:
-    facts = [make_signup(), make_attempt_failed(retry_at=at(hours=40))]
+    facts: list[AnyFact] = [make_signup(), make_attempt_failed(retry_at=at(hours=40))]
     assert decided(*facts, claim=make_claim(), now=at(hours=41)) == Send(2, repeat=False)
 
 
