@@ -218,4 +218,5 @@ def _say_what_runs(console: Console, all_: Running) -> None:
         f"  nats --server {all_.nats} kv ls timers\n"
         f"Ctrl-C ends it.",
         highlight=False,
+        soft_wrap=True,
     )

@@ -1,26 +1,50 @@
-"""A real nats-server for every test that asks for one: it starts in milliseconds, and a missing one fails the test."""
+"""A real nats-server for every test that asks for one: it starts in milliseconds, and a missing one fails the test.
 
+With NATS_URL set, that server is used by every test that does not need to stop or start its own. It must hold nothing
+of ours: tests delete what they make.
+"""
+
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from nats.js.errors import NotFoundError
 
 from eventlog import topology
 from eventlog.connection import Broker, connect
 from eventlog.server import NatsServer
 
+EXTERNAL = os.environ.pop("NATS_URL", None)  # processes that tests start are told theirs
+_checked: set[str] = set()
+
 
 @pytest.fixture
-async def nats_server(tmp_path: Path) -> AsyncIterator[NatsServer]:
+async def own_server(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[NatsServer | None]:
+    if EXTERNAL and "nats_server" not in request.fixturenames:
+        yield None
+        return
     async with NatsServer(tmp_path / "nats", options={"sync_interval": "2m"}) as server:
         yield server
 
 
 @pytest.fixture
-async def bare_broker(nats_server: NatsServer) -> AsyncIterator[Broker]:
-    """A connection to a server without any stream."""
-    async with connect(nats_server.url, name="test", patience_s=5) as broker:
+def nats_server(own_server: NatsServer | None) -> NatsServer:
+    """A server of the test's own, to stop and start."""
+    assert own_server
+    return own_server
+
+
+@pytest.fixture
+async def bare_broker(own_server: NatsServer | None) -> AsyncIterator[Broker]:
+    """A connection to a server without any stream of ours."""
+    url = own_server.url if own_server else str(EXTERNAL)
+    async with connect(url, name="test", patience_s=5) as broker:
+        if own_server is None:
+            await _require_empty(broker)
         yield broker
+        if own_server is None:
+            await _clean(broker)
 
 
 @pytest.fixture
@@ -28,3 +52,24 @@ async def broker(bare_broker: Broker) -> Broker:
     """A connection to a server with everything in place."""
     await topology.init(bare_broker)
     return bare_broker
+
+
+async def _require_empty(broker: Broker) -> None:
+    """Never delete what somebody needs."""
+    if "checked" in _checked:
+        return
+    _checked.add("checked")
+    for config in topology.streams():
+        try:
+            await broker.js.stream_info(str(config.name))
+        except NotFoundError:
+            continue
+        pytest.exit(f"NATS_URL names a server that holds {config.name}; tests would delete it", returncode=3)
+
+
+async def _clean(broker: Broker) -> None:
+    for config in topology.streams():
+        try:
+            await broker.js.delete_stream(str(config.name))
+        except NotFoundError:
+            continue

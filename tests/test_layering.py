@@ -55,7 +55,9 @@ def test_imports_point_inward(path: Path) -> None:
 def test_pure_code_waits_for_nothing_and_reads_no_clock(path: Path) -> None:
     tree = ast.parse(path.read_text())
     assert not [node for node in ast.walk(tree) if isinstance(node, ast.Await | ast.AsyncFunctionDef)]
-    calls = [node.func.attr for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)]
+    calls = [
+        node.func.attr for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+    ]
     assert not {"now", "utcnow", "today", "time", "monotonic", "random", "uuid4"} & set(calls)
 
 

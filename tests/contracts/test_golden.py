@@ -35,7 +35,9 @@ def test_a_published_fact_still_says_all_it_said(path: Path) -> None:
 
 def test_a_published_message_still_says_all_it_said() -> None:
     path = next(path for path in GOLDEN if path.name.startswith("email_due"))
-    assert is_part_of(msgspec.json.decode(path.read_bytes()), msgspec.json.decode(encode(decode_due(path.read_bytes()))))
+    assert is_part_of(
+        msgspec.json.decode(path.read_bytes()), msgspec.json.decode(encode(decode_due(path.read_bytes())))
+    )
 
 
 @pytest.mark.parametrize("kind", FACTS, ids=lambda kind: kind.__name__)
