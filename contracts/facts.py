@@ -4,36 +4,23 @@ A fact's `type` tag never changes its meaning. Fields are only added, with defau
 Every form ever published stays decodable (tests/contracts/golden).
 """
 
-from datetime import datetime
 from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
 
-from contracts.ids import EmailId
-
-Utc = Annotated[datetime, Meta(tz=True, description="UTC")]
-Score = Annotated[float, Meta(ge=0, le=100)]
-Count = Annotated[int, Meta(ge=0)]
-Ref = Annotated[str, Meta(description="an email id: <contact>.<campaign>.<sequence>.<instance>.<step>")]
-
-
-class Fact(msgspec.Struct, frozen=True, kw_only=True):
-    """What every fact says: whom it is about, when it happened (UTC), and in which version of its schema."""
-
-    contact: str
-    at: Utc
-    v: int = 1
-
-    @property
-    def tag(self) -> str:
-        """The wire tag, as in the subject: `signup_received`."""
-        return str(self.__struct_config__.tag)
-
-    @property
-    def id(self) -> str:
-        """What makes this fact the same fact again: one or more subject tokens."""
-        raise TypeError(f"{type(self).__name__} has no identity")
+from contracts.base import Count, Fact, Ref, Score, Utc
+from contracts.bookings import (
+    BookingCancelled,
+    BookingCreated,
+    BookingRejected,
+    BookingRequested,
+    BookingRescheduled,
+    MeetingEnded,
+    NoShowReported,
+    NoShowWithdrawn,
+)
+from contracts.ids import EmailId, digest
 
 
 class Assessment(msgspec.Struct, frozen=True, kw_only=True):
@@ -131,7 +118,42 @@ class EmailUnknown(EmailFact, frozen=True, kw_only=True, tag="email_unknown"):
     reason: str
 
 
-AnyFact = SignupReceived | EmailSent | EmailSkipped | EmailAttemptFailed | EmailFailed | EmailUnknown
+class Triggered(Fact, frozen=True, kw_only=True, tag="triggered"):
+    """Something happened outside that a campaign has a name for: a call was done, an invoice paid.
+
+    Identity: campaign, name, and the caller's `key`, or the content where there is none.
+    """
+
+    campaign: str
+    name: Annotated[str, Meta(description="as the campaign file calls it")]
+    key: Annotated[str, Meta(description="what makes this trigger the same trigger again")]
+    email: str
+    first_name: str | None = None
+    values: Annotated[dict[str, Any], Meta(description="variables that came with it, bounded")] = {}
+    by: Annotated[str, Meta(description="who said so: webhook, or the operator's name")] = "webhook"
+
+    @property
+    def id(self) -> str:
+        return f"{self.campaign}.{self.name}.{digest(self.key)}"
+
+
+AnyFact = (
+    SignupReceived
+    | BookingCreated
+    | BookingRescheduled
+    | BookingCancelled
+    | BookingRequested
+    | BookingRejected
+    | MeetingEnded
+    | NoShowReported
+    | NoShowWithdrawn
+    | Triggered
+    | EmailSent
+    | EmailSkipped
+    | EmailAttemptFailed
+    | EmailFailed
+    | EmailUnknown
+)
 """Every fact, as a tagged union."""
 
 FACTS: tuple[type[Fact], ...] = AnyFact.__args__

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from contracts.facts import Ref, Utc
+from contracts.base import Ref, Utc
 
 
 class EmailDue(msgspec.Struct, frozen=True, kw_only=True, tag="email_due"):

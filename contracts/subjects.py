@@ -9,7 +9,7 @@ parked.<consumer>.<original subject>      what no code could handle
 from datetime import UTC, datetime
 from typing import NamedTuple, Self
 
-from contracts.facts import Fact
+from contracts.base import Fact
 from contracts.ids import BadId, EmailId
 
 EVENTS, PARKED = "EVENTS", "PARKED"

@@ -9,7 +9,7 @@ from datetime import datetime
 import msgspec
 
 from contracts import subjects
-from contracts.facts import Utc
+from contracts.base import Utc
 from eventlog.bucket import Bucket, Entry
 from eventlog.connection import Broker, Unavailable
 from eventlog.topology import SETTLED_S

@@ -6,7 +6,7 @@ import msgspec
 from msgspec import Meta
 
 from contracts import subjects
-from contracts.facts import Utc
+from contracts.base import Utc
 from eventlog.bucket import Bucket
 from eventlog.connection import Broker
 
