@@ -25,10 +25,14 @@ class Person(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BookingFact(Fact, frozen=True, kw_only=True):
-    """A fact about one booking. Identity: the booking, and when the service sent it."""
+    """A fact about one booking; the contact is the person who booked.
+
+    Identity: the booking, and when the service sent it.
+    """
 
     uid: str
     sent_at: Utc
+    booker: Person
 
     @property
     def id(self) -> str:
@@ -36,11 +40,10 @@ class BookingFact(Fact, frozen=True, kw_only=True):
 
 
 class Scheduled(BookingFact, frozen=True, kw_only=True):
-    """What is known of a meeting that has a time. `booker` is the contact; `guests` came along."""
+    """What is known of a meeting that has a time. `guests` came along."""
 
     start: Utc
     end: Utc
-    booker: Person
     guests: tuple[Person, ...] = ()
     organizer: Person | None = None
     reschedule_uid: Annotated[str | None, Meta(description="the booking this one replaces")] = None
@@ -67,7 +70,6 @@ class BookingRequested(Scheduled, frozen=True, kw_only=True, tag="booking_reques
 class BookingCancelled(BookingFact, frozen=True, kw_only=True, tag="booking_cancelled"):
     """A meeting will not take place."""
 
-    booker: Person
     ical_uid: str | None = None
     reschedule_uid: str | None = None
     start: Utc | None = None
@@ -80,7 +82,6 @@ class BookingCancelled(BookingFact, frozen=True, kw_only=True, tag="booking_canc
 class BookingRejected(BookingFact, frozen=True, kw_only=True, tag="booking_rejected"):
     """The organiser declined a requested meeting."""
 
-    booker: Person
     ical_uid: str | None = None
     reschedule_uid: str | None = None
     reason: str | None = None
@@ -89,7 +90,6 @@ class BookingRejected(BookingFact, frozen=True, kw_only=True, tag="booking_rejec
 class MeetingEnded(BookingFact, frozen=True, kw_only=True, tag="meeting_ended"):
     """The planned end has passed, whether or not anybody came. Identity: the booking; it ends once."""
 
-    booker: Person
     start: Utc | None = None
     end: Utc | None = None
 
@@ -101,10 +101,6 @@ class MeetingEnded(BookingFact, frozen=True, kw_only=True, tag="meeting_ended"):
 class NoShowReported(BookingFact, frozen=True, kw_only=True, tag="no_show_reported"):
     """Somebody did not come, says the organiser."""
 
-    booker: Person
-
 
 class NoShowWithdrawn(BookingFact, frozen=True, kw_only=True, tag="no_show_withdrawn"):
     """They did come after all."""
-
-    booker: Person

@@ -9,6 +9,7 @@ from datetime import datetime
 
 import msgspec
 
+from contracts.bookings import BookingFact
 from contracts.facts import (
     AnyFact,
     EmailAttemptFailed,
@@ -17,7 +18,9 @@ from contracts.facts import (
     EmailSkipped,
     EmailUnknown,
     SignupReceived,
+    Triggered,
 )
+from journey.meetings import Meeting, meetings
 
 Ending = EmailSent | EmailFailed | EmailSkipped | EmailUnknown
 
@@ -55,12 +58,24 @@ class Contact(msgspec.Struct, frozen=True):
     id: str
     signups: Mapping[str, Signup] = {}
     emails: Mapping[str, Email] = {}
+    bookings: Mapping[str, BookingFact] = {}
+    triggers: Mapping[str, Triggered] = {}
+
+    @property
+    def meetings(self) -> tuple[Meeting, ...]:
+        return meetings(self.bookings.values())
 
     @property
     def address(self) -> str | None:
-        """The newest address; all of them are the same person's."""
-        latest = max(self.signups.values(), key=lambda each: _order(each.latest), default=None)
-        return latest.latest.email if latest else None
+        """As they wrote it themselves, or as their calendar knows it; all of them are the same person's."""
+        forms: list[SignupReceived | Triggered] = [
+            *(each.latest for each in self.signups.values()),
+            *self.triggers.values(),
+        ]
+        if forms:
+            return max(forms, key=_order).email
+        bookers = sorted((each.sent_at, each.booker.email) for each in self.bookings.values())
+        return bookers[-1][1] if bookers else None
 
     def email(self, email_id: str) -> Email:
         return self.emails.get(email_id, Email())
@@ -78,6 +93,10 @@ def evolve(state: Contact, fact: AnyFact) -> Contact:
         case SignupReceived():
             signup = _signed_up(state.signups.get(fact.campaign), fact)
             return msgspec.structs.replace(state, signups={**state.signups, fact.campaign: signup})
+        case BookingFact():
+            return msgspec.structs.replace(state, bookings={**state.bookings, f"{fact.tag}.{fact.id}": fact})
+        case Triggered():
+            return msgspec.structs.replace(state, triggers={**state.triggers, fact.id: fact})
         case EmailAttemptFailed():
             email = state.email(fact.email_id)
             email = msgspec.structs.replace(email, attempts={**email.attempts, fact.attempt: fact})
@@ -99,5 +118,5 @@ def _ended(before: Email, fact: Ending) -> Email:
     return msgspec.structs.replace(before, end=fact)
 
 
-def _order(fact: SignupReceived) -> tuple[datetime, str]:
+def _order(fact: SignupReceived | Triggered) -> tuple[datetime, str]:
     return fact.at, fact.id

@@ -1,6 +1,6 @@
 """A contact's pending emails are a pure function of that contact's facts."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -9,10 +9,8 @@ import msgspec
 from contracts.facts import EmailFailed, EmailSent, EmailSkipped, EmailUnknown
 from contracts.ids import EmailId
 from journey.campaign import Campaign, Sequence, Step
-from journey.contact import Contact, Email, Signup
-
-ONCE = "once"
-"""The instance of a sequence a person goes through once."""
+from journey.contact import Contact, Email
+from journey.occasions import Occasion, instance_of, occasions
 
 RETRY_AFTER_S = (60, 300, 900)
 RETRY_LATER_S = 3600
@@ -35,6 +33,10 @@ class Pace(msgspec.Struct, frozen=True):
     def delay(self, step: Step) -> timedelta:
         return (step.testing_after if self.testing else step.after) / self.speedup
 
+    def notice(self, sequence: Sequence) -> timedelta:
+        """How long before a meeting it must be booked for its reminders to make sense."""
+        return (sequence.testing_min_notice if self.testing else sequence.min_notice) / self.speedup
+
     def retry_delay(self, attempt: int, retry_after_s: float | None = None) -> timedelta:
         """After the n-th failed attempt: 60 s, 300 s, 900 s, then hourly; never sooner than the provider said."""
         planned = RETRY_AFTER_S[attempt - 1] if attempt <= len(RETRY_AFTER_S) else RETRY_LATER_S
@@ -42,60 +44,110 @@ class Pace(msgspec.Struct, frozen=True):
 
 
 class Planned(msgspec.Struct, frozen=True):
-    """One email of one contact: when it is to be looked at next, until when it is worth sending, how it stands."""
+    """One email of one contact: when it is to be looked at next, until when it is worth sending, how it stands.
+
+    `unwanted` says why it is not to be sent although it has not ended; that may change with the next fact.
+    """
 
     email_id: str
+    sequence: Sequence
     step: Step
+    occasion: Occasion
     planned_for: datetime
     due: datetime
     expires: datetime
     email: Email
+    unwanted: str | None = None
 
     @property
     def state(self) -> State:
-        return STATES[type(self.email.end)] if self.email.end else "pending"
+        if self.email.end:
+            return STATES[type(self.email.end)]
+        return "skipped" if self.unwanted else "pending"
 
     @property
     def is_pending(self) -> bool:
-        return self.email.end is None
+        return self.email.end is None and self.unwanted is None
+
+    @property
+    def reason(self) -> str | None:
+        """Why it was not sent, where it was not."""
+        return getattr(self.email.end, "reason", None) if self.email.end else self.unwanted
 
 
 def plan(contact: Contact, campaign: Campaign, pace: Pace) -> tuple[Planned, ...]:
-    """Every email this contact gets from this campaign, in the order of their first due times."""
-    signup = contact.signups.get(campaign.id)
-    if signup is None:
-        return ()
-    planned = [_planned(contact, campaign, sequence, step, signup, pace) for sequence, step in _started(campaign)]
+    """Every email this contact gets from this campaign, or would get, in the order of their first due times."""
+    planned = [
+        _planned(contact, campaign, sequence, step, occasion, pace)
+        for sequence in campaign.sequences
+        for occasion in occasions(contact, campaign, sequence)
+        for step in sequence.steps
+    ]
     return tuple(sorted(planned, key=lambda each: (each.planned_for, each.email_id)))
 
 
 def plan_all(contact: Contact, campaigns: Mapping[str, Campaign], pace: Pace) -> dict[str, Planned]:
     """The plans of all campaigns, by email id."""
-    return {
-        each.email_id: each
-        for name in contact.signups
-        if name in campaigns
-        for each in plan(contact, campaigns[name], pace)
-    }
-
-
-def _started(campaign: Campaign) -> Iterator[tuple[Sequence, Step]]:
-    return ((sequence, step) for sequence in campaign.sequences if sequence.trigger == "signup" for step in
-            sequence.steps)  # fmt: skip
+    return {each.email_id: each for campaign in campaigns.values() for each in plan(contact, campaign, pace)}
 
 
 def _planned(
-    contact: Contact, campaign: Campaign, sequence: Sequence, step: Step, signup: Signup, pace: Pace
+    contact: Contact, campaign: Campaign, sequence: Sequence, step: Step, occasion: Occasion, pace: Pace
 ) -> Planned:
-    email_id = str(EmailId(contact.id, campaign.id, sequence.id, ONCE, step.id))
+    email_id = str(EmailId(contact.id, campaign.id, sequence.id, occasion.instance, step.id))
     email = contact.email(email_id)
-    planned_for = signup.first_at + pace.delay(step)
+    planned_for = occasion.anchor + pace.delay(step)
+    expires = planned_for + step.expires_after
     retries = [attempt.retry_at for attempt in email.attempts.values()]
     return Planned(
         email_id=email_id,
+        sequence=sequence,
         step=step,
+        occasion=occasion,
         planned_for=planned_for,
         due=max([planned_for, *retries]),
-        expires=planned_for + step.expires_after,
+        expires=min(expires, occasion.ends_at) if occasion.ends_at else expires,
         email=email,
+        unwanted=_unwanted(contact, campaign, sequence, step, occasion, planned_for, pace),
     )
+
+
+def _unwanted(
+    contact: Contact,
+    campaign: Campaign,
+    sequence: Sequence,
+    step: Step,
+    occasion: Occasion,
+    planned_for: datetime,
+    pace: Pace,
+) -> str | None:
+    """Why not, in the order a person would say it."""
+    if occasion.over:
+        return occasion.over
+    if sequence.anchor == "start":
+        if occasion.anchor - occasion.began_at < pace.notice(sequence):
+            return "meeting_too_soon"
+        if planned_for < occasion.began_at:
+            return "booked_too_late"
+    if occasion.meeting and occasion.time:
+        return _had_already(contact, campaign, sequence, step, occasion)
+    return None
+
+
+def _had_already(
+    contact: Contact, campaign: Campaign, sequence: Sequence, step: Step, occasion: Occasion
+) -> str | None:
+    """For another time of the same meeting, or for this very time under another booking."""
+    if occasion.meeting is None or occasion.time is None:
+        return None
+    for time in occasion.meeting.times:
+        other = instance_of(time)
+        if other == occasion.instance:
+            continue
+        email = contact.email(str(EmailId(contact.id, campaign.id, sequence.id, other, step.id)))
+        if isinstance(email.end, EmailSent | EmailUnknown):
+            if time.start == occasion.time.start:
+                return "already_sent_for_this_time"
+            if not step.again_when_moved:
+                return "already_sent_before_it_moved"
+    return None

@@ -1,0 +1,163 @@
+"""From what a calendar service told us, in whatever order, to the meetings a contact has.
+
+A booking that moves becomes another booking that names the one before. Bookings linked so, or by a calendar uid when a
+link in between never arrived, are one meeting. What was sent last decides which of them counts; a cancelled booking
+stays cancelled, whatever is delivered after it.
+"""
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+from contracts.bookings import (
+    BookingCancelled,
+    BookingCreated,
+    BookingFact,
+    BookingRejected,
+    BookingRequested,
+    BookingRescheduled,
+    MeetingEnded,
+    NoShowReported,
+    NoShowWithdrawn,
+    Scheduled,
+)
+
+Status = Literal["booked", "requested", "cancelled", "rejected", "reschedule_requested", "unknown"]
+
+
+class Booking(msgspec.Struct, frozen=True):
+    """One booking: its newest time, and whether it still holds. `details` is None where only its end was heard of."""
+
+    uid: str
+    details: Scheduled | None
+    status: Status
+    heard_at: datetime
+    """When the newest of its facts that count was sent."""
+
+
+class Meeting(msgspec.Struct, frozen=True):
+    """What is known of one meeting. `current` is the booking that counts; `times` are all it ever had, oldest first."""
+
+    current: Booking
+    times: tuple[Scheduled, ...]
+    no_show: bool = False
+    no_show_at: datetime | None = None
+    """When it was last reported, even if that was taken back."""
+
+    ended: bool = False
+
+    @property
+    def is_on(self) -> bool:
+        return self.current.status == "booked"
+
+    @property
+    def has_moved(self) -> bool:
+        return len({(each.uid, each.start) for each in self.times}) > 1
+
+    @property
+    def sequence(self) -> int:
+        """For the calendar file: grows with every move, and once more when it is cancelled."""
+        told = [each.ical_sequence for each in self.times if each.ical_sequence is not None]
+        return max([*told, len(self.times) - 1, 0]) + (0 if self.is_on else 1)
+
+
+def meetings(facts: Iterable[BookingFact]) -> tuple[Meeting, ...]:
+    """Every meeting, in the order of its first booking."""
+    by_uid: dict[str, list[BookingFact]] = {}
+    for fact in facts:
+        by_uid.setdefault(fact.uid, []).append(fact)
+    found = [_meeting([fact for uid in group for fact in by_uid[uid]]) for group in _groups(by_uid)]
+    return tuple(sorted(found, key=lambda meeting: (min(_sent(meeting)), meeting.current.uid)))
+
+
+def _sent(meeting: Meeting) -> list[datetime]:
+    return [each.sent_at for each in meeting.times] or [meeting.current.heard_at]
+
+
+def _groups(by_uid: dict[str, list[BookingFact]]) -> list[list[str]]:
+    """Which bookings are one meeting."""
+    parent = {uid: uid for uid in by_uid}
+
+    def root(uid: str) -> str:
+        while parent[uid] != uid:
+            uid = parent[uid]
+        return uid
+
+    for uid, facts in by_uid.items():
+        for fact in facts:
+            before = getattr(fact, "reschedule_uid", None)
+            if before in parent:
+                parent[root(uid)] = root(before)
+    for orphan, home in _by_calendar_uid(by_uid, root=root):
+        parent[root(orphan)] = root(home)
+    groups: dict[str, list[str]] = {}
+    for uid in by_uid:
+        groups.setdefault(root(uid), []).append(uid)
+    return list(groups.values())
+
+
+def _by_calendar_uid(by_uid: dict[str, list[BookingFact]], *, root: Callable[[str], str]) -> list[tuple[str, str]]:
+    """Bookings whose predecessor never arrived, with the one of the same calendar uid they belong to.
+
+    A booking that was created in its own right is a meeting of its own, whatever calendar uid it shows: a series shares
+    one.
+    """
+    calendar = {
+        uid: {each for fact in facts if (each := getattr(fact, "ical_uid", None))} for uid, facts in by_uid.items()
+    }
+    created = {
+        root(uid)
+        for uid, facts in by_uid.items()
+        if any(isinstance(fact, BookingCreated | BookingRequested) and not fact.reschedule_uid for fact in facts)
+    }
+    latest = sorted(by_uid, key=lambda uid: (max(fact.sent_at for fact in by_uid[uid]), uid))
+    pairs = []
+    for uid in latest:
+        if root(uid) in created:
+            continue
+        homes = [other for other in latest if root(other) != root(uid) and calendar[other] & calendar[uid]]
+        pairs += [(uid, home) for home in homes[-1:]]
+    return pairs
+
+
+def _meeting(facts: list[BookingFact]) -> Meeting:
+    bookings = [_booking(uid, [fact for fact in facts if fact.uid == uid]) for uid in {fact.uid for fact in facts}]
+    replaced = {before for fact in facts if (before := getattr(fact, "reschedule_uid", None)) and before != fact.uid}
+    heads = [booking for booking in bookings if booking.uid not in replaced] or bookings
+    times = sorted((fact for fact in facts if isinstance(fact, Scheduled)), key=_order)
+    told = sorted((fact for fact in facts if isinstance(fact, NoShowReported | NoShowWithdrawn)), key=_order)
+    return Meeting(
+        current=max(heads, key=lambda booking: (booking.heard_at, booking.status != "unknown", booking.uid)),
+        times=tuple(times),
+        no_show=bool(told) and isinstance(told[-1], NoShowReported),
+        no_show_at=max((each.sent_at for each in told if isinstance(each, NoShowReported)), default=None),
+        ended=any(isinstance(fact, MeetingEnded) for fact in facts),
+    )
+
+
+def _booking(uid: str, facts: list[BookingFact]) -> Booking:
+    scheduled = sorted((fact for fact in facts if isinstance(fact, Scheduled)), key=_order)
+    telling = [fact for fact in facts if isinstance(fact, Scheduled | BookingCancelled | BookingRejected)]
+    return Booking(
+        uid=uid,
+        details=scheduled[-1] if scheduled else None,
+        status=_status(facts),
+        heard_at=max(fact.sent_at for fact in telling or facts),
+    )
+
+
+def _status(facts: list[BookingFact]) -> Status:
+    for fact in facts:
+        if isinstance(fact, BookingCancelled):
+            return "reschedule_requested" if fact.reschedule_requested else "cancelled"
+    if any(isinstance(fact, BookingRejected) for fact in facts):
+        return "rejected"
+    if any(isinstance(fact, BookingCreated | BookingRescheduled) for fact in facts):
+        return "booked"
+    return "requested" if any(isinstance(fact, BookingRequested) for fact in facts) else "unknown"
+
+
+def _order(fact: BookingFact) -> tuple[datetime, str]:
+    return fact.sent_at, fact.tag
