@@ -6,12 +6,14 @@ from typing import Any
 
 from nats.aio.msg import Msg
 from rich.console import Console, ConsoleOptions, RenderResult
+from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from cli.contact import describe
 from contracts.codec import Undecodable, decode_fact
-from contracts.facts import AnyFact, EmailSent, SignupReceived
-from contracts.ids import EmailId, contact_id
+from contracts.facts import AnyFact, EmailSent
+from contracts.ids import contact_id
 from eventlog.connection import Broker
 from eventlog.log import EventLog
 from journey.campaign import Campaign
@@ -93,11 +95,7 @@ class Board:
 
     def _line(self, fact: AnyFact) -> str:
         who = self.contacts[fact.contact].address
-        at = f"[dim]{fact.at:%H:%M:%S}[/]"
-        if isinstance(fact, SignupReceived):
-            return f"{at} {fact.tag}  {who}  score {fact.assessment.assessment_score}"
-        subject = f"  “{fact.subject}”" if isinstance(fact, EmailSent) else ""
-        return f"{at} {fact.tag}  {who}  {EmailId.parse(fact.email_id).step}{subject}"
+        return f"[dim]{fact.at:%H:%M:%S}[/] {fact.tag}  {who}  {escape(describe(fact))}"
 
 
 def sent_table(board: Board) -> Table:

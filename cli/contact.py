@@ -1,0 +1,154 @@
+"""`dripstream contact`: a person's whole story, and so the answer to "why did, or didn't, she get this?"."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, tzinfo
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from cli.backends import nats_url
+from cli.operate import print_json
+from cli.runtime import CONNECT_S
+from contracts.bookings import BookingFact, Scheduled
+from contracts.facts import AnyFact, EmailFact, SignupReceived, Triggered
+from contracts.ids import EmailId, contact_id
+from eventlog.connection import connect
+from eventlog.log import EventLog
+from journey.campaign import load_campaigns
+from journey.contact import Contact, fold
+from journey.plan import Planned, plan_all
+from services.settings import Settings
+
+STYLE = {"pending": "cyan", "sent": "green", "skipped": "yellow", "failed": "red", "unknown": "magenta"}
+WHY = {
+    "meeting_too_soon": "the meeting was booked too shortly before it began",
+    "booked_too_late": "its time had passed when the meeting was booked",
+    "booking_cancelled": "the meeting was cancelled",
+    "booking_rescheduled": "the meeting moved to another time",
+    "booking_rejected": "the organiser declined the meeting",
+    "booking_not_confirmed": "the organiser has not confirmed the meeting",
+    "reschedule_requested": "the organiser asked for another time",
+    "already_sent_before_it_moved": "it was sent for the meeting's earlier time, and once is enough",
+    "already_sent_for_this_time": "it was sent for this very time before",
+    "no_show_withdrawn": "the no-show was taken back",
+    "no_show_reported": "they did not come to the meeting",
+    "nothing_to_take_back": "no calendar file had been sent",
+    "booking_created": "they booked a meeting",
+    "expired": "it was no longer worth sending when its time came",
+    "not_planned": "the campaign no longer has this email",
+}
+
+
+async def contact(settings: Settings, email: str, *, as_json: bool) -> int:
+    """Exit code 1 where nobody of that address is known. Errors: NoBroker, Unavailable, CampaignError."""
+    campaigns = load_campaigns(settings.campaigns_dir)
+    async with connect(nats_url(settings), name="contact", patience_s=CONNECT_S) as broker:
+        facts = await EventLog(broker).history(contact_id(email))
+    if not facts:
+        Console(stderr=True).print(f"nobody of that address is known (contact {contact_id(email)})")
+        return 1
+    state = fold(contact_id(email), facts)
+    planned = list(plan_all(state, campaigns, settings.pace).values())
+    if as_json:
+        print_json(story(state, facts, planned))
+    else:
+        _show(Console(), state, facts, planned)
+    return 0
+
+
+def story(state: Contact, facts: Sequence[AnyFact], planned: Sequence[Planned]) -> dict[str, Any]:
+    """Everything, for programs."""
+    return {
+        "contact": state.id,
+        "email": state.address,
+        "zone": str(zone_of(state)),
+        "facts": [msgspec.to_builtins(fact) for fact in facts],
+        "emails": [_email(each, zone_of(state)) for each in planned],
+    }
+
+
+def _email(each: Planned, zone: tzinfo) -> dict[str, Any]:
+    return {
+        "email_id": each.email_id,
+        "step": each.step.id,
+        "sequence": each.sequence.id,
+        "state": each.state,
+        "reason": each.reason,
+        "planned_for": each.planned_for.isoformat(),
+        "due": each.due.isoformat() if each.is_pending else None,
+        "due_local": each.due.astimezone(zone).isoformat() if each.is_pending else None,
+        "sent_at": each.email.end.at.isoformat() if each.state == "sent" and each.email.end else None,
+        "attempts": [msgspec.to_builtins(attempt) for _, attempt in sorted(each.email.attempts.items())],
+    }
+
+
+def zone_of(state: Contact) -> tzinfo:
+    """Where they are, as their newest booking says; UTC for who never booked."""
+    zones = sorted((each.sent_at, each.booker.time_zone) for each in state.bookings.values() if each.booker.time_zone)
+    try:
+        return ZoneInfo(str(zones[-1][1])) if zones else UTC
+    except (KeyError, ValueError, OSError):
+        return UTC
+
+
+def why(reason: str | None) -> str:
+    """In words, the machine's word behind."""
+    return f"{WHY[reason]} ({reason})" if reason in WHY else reason or ""
+
+
+def _show(console: Console, state: Contact, facts: Sequence[AnyFact], planned: Sequence[Planned]) -> None:
+    zone = zone_of(state)
+    console.print(f"[bold]{state.address}[/]  contact {state.id}  zone {zone}\n", highlight=False)
+    heard = Table("received (UTC)", "fact", "", title="What happened", title_justify="left", box=None)
+    for fact in sorted(facts, key=lambda each: each.at):
+        heard.add_row(f"{fact.at:%Y-%m-%d %H:%M:%S}", fact.tag, describe(fact))
+    console.print(heard)
+    console.print()
+    console.print(emails_table(planned, zone))
+
+
+def emails_table(planned: Sequence[Planned], zone: tzinfo) -> Table:
+    """What is planned and when, what was sent, and what was not and why."""
+    table = Table(
+        "email", "state", "when (UTC)", f"when ({zone})", "why", title="Emails", title_justify="left", box=None
+    )
+    for each in planned:
+        when = each.email.end.at if each.state == "sent" and each.email.end else each.due
+        name = f"{each.sequence.id} {each.step.id}"
+        state = f"[{STYLE[each.state]}]{each.state}[/]"
+        table.add_row(name, state, _time(when, UTC), _time(when, zone), why(each.reason) or _retries(each))
+    return table
+
+
+def _retries(each: Planned) -> str:
+    if not each.email.attempts:
+        return ""
+    last = each.email.attempts[max(each.email.attempts)]
+    return f"attempt {last.attempt} failed: {last.reason}"
+
+
+def _time(moment: datetime, zone: tzinfo) -> str:
+    return f"{moment.astimezone(zone):%Y-%m-%d %H:%M:%S}"
+
+
+def describe(fact: AnyFact) -> str:
+    """One fact in a few words."""
+    if isinstance(fact, SignupReceived):
+        return f"{fact.campaign}, score {fact.assessment.assessment_score}, {fact.first_name}"
+    if isinstance(fact, Scheduled):
+        moved = " (moved)" if fact.reschedule_uid else ""
+        return f"meeting on {fact.start:%Y-%m-%d %H:%M} UTC{moved}"
+    if isinstance(fact, BookingFact):
+        return str(getattr(fact, "reason", None) or "")
+    if isinstance(fact, Triggered):
+        return f"{fact.campaign} {fact.name}, by {fact.by}"
+    return _describe_email(fact)
+
+
+def _describe_email(fact: EmailFact) -> str:
+    email = EmailId.parse(fact.email_id)
+    said = getattr(fact, "subject", None) or getattr(fact, "reason", "")
+    return f"{email.sequence} {email.step}: {said}"
