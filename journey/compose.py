@@ -22,10 +22,13 @@ _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 
 
 class Supply(NamedTuple):
-    """What templates may use: variables, in samples to try them with, and constants, which may be links."""
+    """What templates may use: variables, in samples to try them with; constants, which may be links; `links`, the
+    variables that may be.
+    """
 
     samples: tuple[Mapping[str, Shown], ...]
     constants: Mapping[str, str]
+    links: frozenset[str] = frozenset()
 
     @property
     def names(self) -> frozenset[str]:
@@ -120,7 +123,7 @@ def _compile(composed: Composed, supply: Supply) -> str:
     """MJML to HTML, with the Liquid kept out of the compiler's sight; "" where there are problems."""
     masked = mask(composed.text)
     masked = masked._replace(text=with_plain_entities(masked.text))
-    findings = [*check(composed.text, supply.names).findings, *check_markup(masked, supply.constants)]
+    findings = [*check(composed.text, supply.names).findings, *check_markup(masked, supply.constants, supply.links)]
     if not findings:
         trials = (failure_of(composed.text, sample) for sample in supply.samples)
         findings = [finding for finding in trials if finding]

@@ -1,7 +1,7 @@
 """What MJML and HTML a template may hold: allow-lists, since escaping values makes no link safe."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from html.entities import name2codepoint
 from xml.parsers import expat  # operators' own files, without entities: DOCTYPE is refused below
 
@@ -67,6 +67,7 @@ _LINKS = frozenset({"href", "src", "background", "background-url", "poster", "ac
 _MAY_HOLD_LIQUID = frozenset({"href", "src", "title", "alt", "aria-label"})
 _SAFE_LINK = re.compile(r"https?://[A-Za-z0-9.-]+(:\d+)?([/?#]|$)|mailto:|tel:")
 _CONSTANT_LINK = re.compile(r"\{\{-?\s*(\w+)\s*-?\}\}([/?#]|$)")
+_VARIABLE_LINK = re.compile(r"\{\{-?\s*(\w+)\s*-?\}\}")
 _ACTIVE_CSS = re.compile(r"url\s*\(|expression\s*\(|@import|\\", re.IGNORECASE)
 _ENTITY = re.compile(r"&([A-Za-z][A-Za-z0-9]*);")
 _XML_ENTITIES = frozenset({"amp", "lt", "gt", "quot", "apos"})
@@ -82,8 +83,9 @@ def with_plain_entities(source: str) -> str:
     return _ENTITY.sub(character, source)
 
 
-def check_markup(masked: Masked, constants: Mapping[str, str]) -> list[Finding]:
-    walk = _Walk(masked, constants)
+def check_markup(masked: Masked, constants: Mapping[str, str], links: Set[str]) -> list[Finding]:
+    """`links` are the variables that are checked to be https URLs for every recipient."""
+    walk = _Walk(masked, constants, links)
     try:
         walk.parser.Parse(masked.text.encode(), True)
     except expat.ExpatError as error:
@@ -94,8 +96,8 @@ def check_markup(masked: Masked, constants: Mapping[str, str]) -> list[Finding]:
 class _Walk:
     """One pass of the XML parser, which knows the line of each element."""
 
-    def __init__(self, masked: Masked, constants: Mapping[str, str]) -> None:
-        self.masked, self.constants = masked, constants
+    def __init__(self, masked: Masked, constants: Mapping[str, str], links: Set[str]) -> None:
+        self.masked, self.constants, self.links = masked, constants, links
         self.findings: list[Finding] = []
         self.open: list[str] = []
         self.parser = expat.ParserCreate()
@@ -123,8 +125,8 @@ class _Walk:
             yield "is not allowed"
         if original != value.strip() and name not in _MAY_HOLD_LIQUID:
             yield "Liquid is allowed in links and titles only, where a value cannot become markup or style"
-        if name in _LINKS and not self._is_safe_link(original):
-            yield f"{original[:50]!r} does not begin with https://host/, mailto:, tel: or such a constant"
+        if name in _LINKS and not self._is_safe_link(original) and not (name == "href" and self._is_url(original)):
+            yield f"{original[:50]!r} does not begin with https://host/, mailto:, tel:, such a constant or a url"
         if name == "style" and _ACTIVE_CSS.search(original):
             yield "loads or runs something"
 
@@ -132,6 +134,11 @@ class _Walk:
         constant = _CONSTANT_LINK.match(link)
         target = self.constants.get(constant[1], "") if constant else link
         return bool(_SAFE_LINK.match(target))
+
+    def _is_url(self, link: str) -> bool:
+        """A variable of the format url, and nothing after it. Only to follow: an image loads without being asked."""
+        variable = _VARIABLE_LINK.fullmatch(link)
+        return variable is not None and variable[1] in self.links
 
     def _text(self, text: str) -> None:
         inside = self.open[-1]

@@ -29,9 +29,9 @@ def text_of(html: str) -> str:
 
 def _write_out(link: Element) -> None:
     """`label: https://…`; a link that is its own label is not said twice."""
-    target = str(link.get("href", ""))
+    target = str(link.get("href", "")).removeprefix("mailto:").removeprefix("tel:")
     label = " ".join(str(link.text_content()).split())
-    if target and target.removeprefix("mailto:").removeprefix("tel:") != label:
+    if target and target != label:
         link.tail = f": {target}{link.tail or ''}"
 
 

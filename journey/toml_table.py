@@ -94,6 +94,21 @@ class Table:
         self.refuse(key, f"{key!r} is missing" if value is None else f"{key!r} must be a text that is not empty")
         return ""
 
+    def flag(self, key: str, *, default: bool) -> bool:
+        value = self.data.get(key, default)
+        if not isinstance(value, bool):
+            self.refuse(key, f"{key!r} must be true or false")
+            return default
+        return value
+
+    def texts(self, key: str) -> tuple[str, ...]:
+        """An array of texts that are not blank, or none."""
+        value = self.data.get(key, [])
+        if not isinstance(value, list) or not all(isinstance(each, str) and each.strip() for each in value):
+            self.refuse(key, f"{key!r} must be a list of texts")
+            return ()
+        return tuple(each.strip() for each in value)
+
     def table(self, key: str, what: str = "table") -> "Table":
         """A table, or an empty one."""
         value = self.data.get(key, {})

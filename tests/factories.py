@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from contracts import facts, ids
+from contracts import bookings, facts, ids
 
 NOW = datetime.now(UTC).replace(microsecond=0) - timedelta(seconds=30)
 """A moment ago: what is due now fires on a real server, and what is due tomorrow does not."""
@@ -59,3 +59,117 @@ def make_attempt_failed(step: str = "email-1", email: str = ADA, **overrides: An
 
 def _about(step: str, email: str) -> dict[str, Any]:
     return {"contact": ids.contact_id(email), "at": NOW, "email_id": make_email_id(step, email)}
+
+
+ORGANIZER = bookings.Person(email="host@example.com", name="Business X", time_zone="America/Toronto", locale="en")
+
+
+def make_booker(email: str = ADA, **overrides: Any) -> bookings.Person:
+    values = {"name": "Ada Lovelace", "first_name": "Ada", "time_zone": "America/Toronto", "locale": "en"}
+    return bookings.Person(**({"email": email} | values | overrides))
+
+
+def make_booking_created(uid: str = "b1", email: str = ADA, **overrides: Any) -> bookings.BookingCreated:
+    return bookings.BookingCreated(**_meeting(uid, email, overrides))
+
+
+def make_booking_requested(uid: str = "b1", email: str = ADA, **overrides: Any) -> bookings.BookingRequested:
+    return bookings.BookingRequested(**_meeting(uid, email, overrides))
+
+
+def make_booking_rescheduled(
+    uid: str = "b2", before: str | None = "b1", email: str = ADA, **overrides: Any
+) -> bookings.BookingRescheduled:
+    """A day later than before, said an hour later."""
+    moved = {"reschedule_uid": before, "sent_at": at(hours=1), "start": at(days=8), "ical_sequence": 1}
+    return bookings.BookingRescheduled(**_meeting(uid, email, moved | overrides))
+
+
+def make_booking_cancelled(uid: str = "b1", email: str = ADA, **overrides: Any) -> bookings.BookingCancelled:
+    return bookings.BookingCancelled(**_called_off(uid, email, overrides))
+
+
+def make_booking_rejected(uid: str = "b1", email: str = ADA, **overrides: Any) -> bookings.BookingRejected:
+    return bookings.BookingRejected(**_called_off(uid, email, overrides))
+
+
+def make_meeting_ended(uid: str = "b1", email: str = ADA, **overrides: Any) -> bookings.MeetingEnded:
+    return bookings.MeetingEnded(**_about_booking(uid, email, {"sent_at": at(days=7, minutes=30)} | overrides))
+
+
+def make_no_show_reported(uid: str = "b1", email: str = ADA, **overrides: Any) -> bookings.NoShowReported:
+    return bookings.NoShowReported(**_about_booking(uid, email, {"sent_at": at(days=7, hours=1)} | overrides))
+
+
+def make_no_show_withdrawn(uid: str = "b1", email: str = ADA, **overrides: Any) -> bookings.NoShowWithdrawn:
+    return bookings.NoShowWithdrawn(**_about_booking(uid, email, {"sent_at": at(days=7, hours=2)} | overrides))
+
+
+def make_triggered(name: str = "call_done", email: str = ADA, **overrides: Any) -> facts.Triggered:
+    values: dict[str, Any] = {"contact": ids.contact_id(email), "at": NOW, "campaign": CAMPAIGN, "name": name}
+    return facts.Triggered(**(values | {"email": email, "key": "k1", "first_name": "Ada"} | overrides))
+
+
+def make_chain(*fates: str, email: str = ADA, uid: str = "b", **overrides: Any) -> list[bookings.BookingFact]:
+    """One meeting: created, then each of `moved`, `cancelled`, `ended`, `missed`, an hour apart.
+
+    A move makes booking `b2` of `b1`, a day later; the rest is about the newest. `overrides` hold for all that is
+    scheduled.
+    """
+    first = make_booking_created(f"{uid}1", email, **overrides)
+    chain: list[bookings.BookingFact] = [first]
+    newest: bookings.Scheduled = first
+    for hour, fate in enumerate(fates, start=1):
+        said = {"at": first.at + timedelta(hours=hour), "sent_at": first.sent_at + timedelta(hours=hour)}
+        if fate == "moved":
+            newest = _moved(newest, uid, overrides | said)
+        chain.append(newest if fate == "moved" else _befell(fate, newest, email, said))
+    return chain
+
+
+def _befell(fate: str, newest: bookings.Scheduled, email: str, said: dict[str, Any]) -> bookings.BookingFact:
+    match fate:
+        case "cancelled":
+            return make_booking_cancelled(newest.uid, email, ical_uid=newest.ical_uid, **said)
+        case "ended":
+            return make_meeting_ended(newest.uid, email, **said)
+        case "missed":
+            return make_no_show_reported(newest.uid, email, **said)
+    raise ValueError(fate)
+
+
+def _moved(before: bookings.Scheduled, uid: str, overrides: dict[str, Any]) -> bookings.BookingRescheduled:
+    number = int(before.uid.removeprefix(uid)) + 1
+    day = timedelta(days=1)
+    times = {"start": before.start + day, "end": before.end + day, "ical_sequence": number - 1}
+    names = {"ical_uid": before.ical_uid, "booker": before.booker}
+    return make_booking_rescheduled(f"{uid}{number}", before.uid, before.booker.email, **(overrides | names | times))
+
+
+def _meeting(uid: str, email: str, overrides: dict[str, Any]) -> dict[str, Any]:
+    """In a week, for half an hour, unless said otherwise; a move keeps the calendar uid of the first booking."""
+    start = overrides.get("start", at(days=7))
+    root = overrides.get("reschedule_uid") or uid
+    values = {
+        "start": start,
+        "end": start + timedelta(minutes=30),
+        "organizer": ORGANIZER,
+        "ical_uid": f"{root}@example.com",
+        "ical_sequence": 0,
+        "title": "Systems call",
+        "event_type": "systems-call",
+        "video_url": "https://video.example.com/call",
+    }
+    return _about_booking(uid, email, values | overrides)
+
+
+def _called_off(uid: str, email: str, overrides: dict[str, Any]) -> dict[str, Any]:
+    """Two hours after it was booked."""
+    return _about_booking(uid, email, {"ical_uid": f"{uid}@example.com", "sent_at": at(hours=2)} | overrides)
+
+
+def _about_booking(uid: str, email: str, overrides: dict[str, Any]) -> dict[str, Any]:
+    """Heard when it was sent."""
+    sent_at = overrides.get("sent_at", NOW)
+    values = {"contact": ids.contact_id(email), "at": sent_at, "uid": uid, "booker": make_booker(email)}
+    return values | {"sent_at": sent_at} | overrides
