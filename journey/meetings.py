@@ -118,7 +118,8 @@ def _by_calendar_uid(by_uid: dict[str, list[BookingFact]], *, root: Callable[[st
         if root(uid) in created:
             continue
         homes = [other for other in latest if root(other) != root(uid) and calendar[other] & calendar[uid]]
-        pairs += [(uid, home) for home in homes[-1:]]
+        begun = [home for home in homes if root(home) in created]
+        pairs += [(uid, home) for home in (begun or homes)[-1:]]
     return pairs
 
 

@@ -49,7 +49,7 @@ def _pass_time(
     sent: list[Sending],
 ) -> Contact:
     """Everything due from `now` to `until`; each email may change what follows."""
-    while planned := next(_due(state, until, campaigns, pace), None):
+    while planned := next(_due(state, now, until, campaigns, pace), None):
         at = max(planned.due, now)
         if at > planned.expires:
             state = evolve(state, EmailSkipped(contact=state.id, at=at, email_id=planned.email_id, reason="expired"))
@@ -63,6 +63,9 @@ def _sent(planned: Planned, state: Contact, at: datetime) -> EmailSent:
     return EmailSent(contact=state.id, at=at, email_id=planned.email_id, provider_id="simulated", template="")
 
 
-def _due(state: Contact, until: datetime | None, campaigns: Mapping[str, Campaign], pace: Pace) -> Iterator[Planned]:
+def _due(
+    state: Contact, now: datetime, until: datetime | None, campaigns: Mapping[str, Campaign], pace: Pace
+) -> Iterator[Planned]:
     pending = [each for each in plan_all(state, campaigns, pace).values() if each.is_pending]
-    return iter(sorted((each for each in pending if until is None or each.due < until), key=lambda each: each.due))
+    soon = [each for each in pending if until is None or max(each.due, now) < until]
+    return iter(sorted(soon, key=lambda each: each.due))
