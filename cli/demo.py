@@ -6,6 +6,7 @@ import os
 import shutil
 import socket
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ from rich.console import Console
 from rich.live import Live
 
 from cli.backends import describe
-from cli.demo_view import Board, sent_table
+from cli.demo_script import PEOPLE, calls
+from cli.demo_view import Board, not_sent, sent_table
 from cli.runtime import Running, running, stop_on_signal
 from cli.up import locked
 from contracts import subjects
@@ -26,47 +28,6 @@ SPEEDUP = 20
 """A testing minute, itself a production day or two, passes in three seconds."""
 
 PATIENCE_S = 90
-PEOPLE: tuple[dict[str, Any], ...] = (
-    {
-        "email": "maria@example.com",
-        "first_name": "Maria",
-        "business_name": "Maria's Bakery",
-        "assessment_data": {
-            "assessment_score": 34,
-            "red_systems": 3,
-            "orange_systems": 2,
-            "yellow_systems": 1,
-            "green_systems": 2,
-            "gps_score": 41,
-            "money_score": 28,
-            "weakest_system_1": "Cash flow",
-            "weakest_system_2": "Follow-up",
-            "revenue_leak_total": 14_700,
-        },
-    },
-    {
-        "email": "tom@example.com",
-        "first_name": "Tom",
-        "business_name": "Harbour Physio",
-        "assessment_score": 58,
-        "red_systems": 1,
-        "orange_systems": 1,
-        "yellow_systems": 4,
-        "green_systems": 2,
-        "gps_score": 60,
-        "weakest_system_1": "Scheduling",
-        "revenue_leak_total": 6_200,
-    },
-    {
-        "email": "aiko@example.com",
-        "first_name": "Aiko",
-        "assessment_score": 83,
-        "orange_systems": 1,
-        "yellow_systems": 2,
-        "green_systems": 5,
-    },
-)
-"""One for each segment: CRITICAL, URGENT, OPTIMIZE."""
 
 
 async def demo(settings: Settings, *, keep: bool, fresh: bool) -> int:
@@ -81,7 +42,7 @@ async def demo(settings: Settings, *, keep: bool, fresh: bool) -> int:
             console.print("[yellow]Taking up the demo that was interrupted.[/] `--fresh` starts over.")
         async with running(settings, stop) as all_:
             _introduce(console, settings, all_)
-            complete = await _watch(console, all_, _people(settings, folder), stop)
+            complete = await _watch(console, all_, _people(settings, folder), _run(folder), stop)
             if complete:
                 (folder / "finished").touch()
             if keep and not stop.is_set():
@@ -98,8 +59,14 @@ def _prepare(folder: Path, *, fresh: bool) -> bool:
     for each in folder.iterdir():
         if each.name != "lock":
             shutil.rmtree(each) if each.is_dir() else each.unlink()
-    (folder / "run").write_text(os.urandom(3).hex())
+    (folder / "run").write_text(f"{os.urandom(3).hex()} {datetime.now(UTC).replace(microsecond=0).isoformat()}")
     return False
+
+
+def _run(folder: Path) -> tuple[str, datetime]:
+    """The id of this demo and when it began: an interrupted one goes on with both."""
+    name, began = (folder / "run").read_text().split()
+    return name, datetime.fromisoformat(began)
 
 
 def _demo_settings(settings: Settings, folder: Path) -> Settings:
@@ -113,6 +80,7 @@ def _demo_settings(settings: Settings, folder: Path) -> Settings:
             "sandbox_port": _port(settings.sandbox_port),
             "host": "127.0.0.1",
             "signup_webhook_secret": None,
+            "calcom_webhook_secret": None,
             "resend_api_key": None,
             "resend_api_url": None,
             "notion_token": None,
@@ -138,7 +106,7 @@ def _people(settings: Settings, folder: Path) -> list[dict[str, Any]]:
     """On a server of one's own, people nobody signed up before: their facts are kept there for ever."""
     if not settings.nats_url:
         return list(PEOPLE)
-    run = (folder / "run").read_text()
+    run, _ = _run(folder)
     return [person | {"email": person["email"].replace("@", f"+{run}@")} for person in PEOPLE]
 
 
@@ -148,17 +116,24 @@ def _introduce(console: Console, settings: Settings, all_: Running) -> None:
     console.print(f"\nMailbox and Notion tables: [link={all_.sandbox}]{all_.sandbox}[/link]\n", highlight=False)
 
 
-async def _watch(console: Console, all_: Running, people: list[dict[str, Any]], stop: asyncio.Event) -> bool:
+async def _watch(
+    console: Console, all_: Running, people: list[dict[str, Any]], run: tuple[str, datetime], stop: asyncio.Event
+) -> bool:
     """Sign everybody up and show what happens, until all of it has happened."""
     board = Board(all_.campaigns, all_.settings.pace, people)
     await all_.broker.nc.subscribe(subjects.ALL_FACTS, cb=board.receive)
     with _shown(console, board):
         await _sign_up(all_, people, board)
-        complete = await _until_complete(all_, board, stop)
+        booking = asyncio.create_task(_book(all_, [each["email"] for each in people], run))
+        complete = await _until_complete(all_, board, booking, stop)
     await board.catch_up(all_.broker)
     console.print(sent_table(board))
+    console.print(not_sent(board), highlight=False)
     if complete:
-        console.print(f"[bold green]{board.sent} emails sent, each exactly once; {board.rows} Notion rows right.[/]")
+        console.print(
+            f"[bold green]{board.nurtured} nurture emails and {board.sent - board.nurtured} around the calls sent, each exactly "
+            f"once; {board.rows} Notion rows right.[/]"
+        )
     elif not stop.is_set():
         log_file = all_.settings.data_dir / "dripstream.log"
         console.print(f"[bold red]Not complete after {PATIENCE_S} s; the log is {log_file}[/]")
@@ -185,6 +160,16 @@ async def _sign_up(all_: Running, people: list[dict[str, Any]], board: Board) ->
             board.signed_up(person["email"], duplicate=bool(answer.json().get("duplicate")))
 
 
+async def _book(all_: Running, addresses: list[str], run: tuple[str, datetime]) -> None:
+    """What the calendar service would tell, at its time."""
+    name, began = run
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{all_.settings.port}", timeout=10) as client:
+        for call in calls(began, name, addresses):
+            wait = (began - datetime.now(UTC)).total_seconds() + call.after_s
+            await asyncio.sleep(max(0, wait))
+            (await client.post("/webhook/calcom-booking", json=call.body)).raise_for_status()
+
+
 async def _until_ready(client: httpx.AsyncClient) -> None:
     for _ in range(100):
         with contextlib.suppress(httpx.TransportError):
@@ -194,13 +179,15 @@ async def _until_ready(client: httpx.AsyncClient) -> None:
     raise ValueError("ingest did not become ready within 10 s")
 
 
-async def _until_complete(all_: Running, board: Board, stop: asyncio.Event) -> bool:
+async def _until_complete(all_: Running, board: Board, booking: asyncio.Task[None], stop: asyncio.Event) -> bool:
     async with httpx.AsyncClient(base_url=all_.sandbox, timeout=10) as sandbox:
         for _ in range(PATIENCE_S * 4):
             if stop.is_set():
+                booking.cancel()
                 return False
             await board.catch_up(all_.broker)
-            if board.all_ended:
+            if booking.done() and board.all_ended:
+                booking.result()
                 board.count_rows((await sandbox.get("/_control/notion")).json())
                 if board.rows_complete:
                     return True

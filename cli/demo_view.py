@@ -1,7 +1,7 @@
 """What the demo shows: who is at which email, as the facts say."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping
-from datetime import datetime
 from typing import Any
 
 from nats.aio.msg import Msg
@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from cli.contact import describe
+from cli.contact import describe, why
 from contracts.codec import Undecodable, decode_fact
 from contracts.facts import AnyFact, EmailSent
 from contracts.ids import contact_id
@@ -18,6 +18,7 @@ from eventlog.connection import Broker
 from eventlog.log import EventLog
 from journey.campaign import Campaign
 from journey.contact import Contact, evolve, fold
+from journey.model import SIGNUP
 from journey.plan import Pace, Planned, plan_all
 
 MARKS = {"pending": "[dim]·[/]", "sent": "[green]✓[/]", "skipped": "[yellow]–[/]", "failed": "[red]✗[/]"}
@@ -62,8 +63,16 @@ class Board:
     def sent(self) -> int:
         return sum(each.state == "sent" for contact in self.contacts.values() for each in self.plan(contact))
 
+    @property
+    def nurtured(self) -> int:
+        emails = [each for contact in self.contacts.values() for each in self.nurture(contact)]
+        return sum(each.state == "sent" for each in emails)
+
     def plan(self, contact: Contact) -> list[Planned]:
         return list(plan_all(contact, self._campaigns, self._pace).values())
+
+    def nurture(self, contact: Contact) -> list[Planned]:
+        return [each for each in self.plan(contact) if each.sequence.trigger == SIGNUP]
 
     def segment(self, contact: Contact) -> str:
         for campaign, signup in contact.signups.items():
@@ -79,12 +88,12 @@ class Board:
         self.rows_complete = len(rows) == 2 * len(addresses) and all(row["Sequence Completed"] for row in sequence)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        table = Table("who", "segment", *(f"{n}" for n in range(1, 8)), "sent", box=None, pad_edge=False)
+        table = Table("who", "segment", *(f"{n}" for n in range(1, 8)), "call", box=None, pad_edge=False)
         for contact in self.contacts.values():
-            plan = self.plan(contact)
-            marks = [MARKS.get(each.state, "?") for each in plan] + [""] * (7 - len(plan))
-            done = sum(each.state == "sent" for each in plan)
-            table.add_row(contact.address or "", self.segment(contact), *marks, f"{done}/7")
+            marks = [MARKS.get(each.state, "?") for each in self.nurture(contact)]
+            calls = [MARKS.get(each.state, "?") for each in self.plan(contact) if each.sequence.trigger != SIGNUP]
+            padded = marks + [""] * (7 - len(marks))
+            table.add_row(contact.address or "", self.segment(contact), *padded, "".join(calls))
         yield table
         yield ""
         for line in self._lines:
@@ -100,19 +109,21 @@ class Board:
 
 def sent_table(board: Board) -> Table:
     """What was sent to whom, when, and how long after it was due."""
-    table = Table("to", "segment", "step", "subject", "sent (UTC)", "after due", title="What was sent")
+    table = Table("to", "segment", "email", "subject", "sent (UTC)", "after due", title="What was sent")
     for contact in board.contacts.values():
-        for number, each in enumerate(board.plan(contact)):
+        who, segment = contact.address or "", board.segment(contact)
+        for each in board.plan(contact):
             end = each.email.end
-            name, segment = (contact.address or "", board.segment(contact)) if number == 0 else ("", "")
             if isinstance(end, EmailSent):
-                late = _seconds(end.at, each.planned_for)
-                table.add_row(name, segment, each.step.id, end.subject, f"{end.at:%H:%M:%S}", late)
-            else:
-                table.add_row(name, segment, each.step.id, f"[red]{each.state}[/]", "", "")
+                late = f"{(end.at - each.planned_for).total_seconds():.1f} s"
+                table.add_row(who, segment, each.step.id, end.subject, f"{end.at:%H:%M:%S}", late)
+                who = segment = ""
         table.add_section()
     return table
 
 
-def _seconds(later: datetime, earlier: datetime) -> str:
-    return f"{(later - earlier).total_seconds():.1f} s"
+def not_sent(board: Board) -> str:
+    """What was planned and left out, by reason."""
+    plans = [each for contact in board.contacts.values() for each in board.plan(contact)]
+    reasons = Counter(each.reason or each.state for each in plans if each.state != "sent")
+    return "\n".join(f"not sent: {count} because {why(reason)}" for reason, count in sorted(reasons.items()))

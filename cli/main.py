@@ -15,7 +15,8 @@ click.rich_click.COMMAND_GROUPS = {
     "dripstream": [
         {"name": "Try it", "commands": ["demo", "up"]},
         {"name": "Run services one by one", "commands": ["ingest", "scheduler", "sender", "notion-sync", "sandbox"]},
-        {"name": "Look and put right", "commands": ["pending", "init", "replay", "campaigns", "schema"]},
+        {"name": "Write campaigns", "commands": ["campaigns", "simulate"]},
+        {"name": "Look and put right", "commands": ["contact", "pending", "trigger", "init", "replay", "schema"]},
     ]
 }
 
@@ -127,6 +128,79 @@ def pending(*, as_json: bool, limit: int | None, **options: Any) -> None:
     from cli.operate import pending as run
 
     _run(partial(run, _settings(**options), limit=limit, as_json=as_json))
+
+
+@dripstream.command()
+@DATA_DIR
+@AS_JSON
+@click.argument("email")
+def contact(*, as_json: bool, email: str, **options: Any) -> None:
+    """Print a person's whole story: what happened, what is planned and when, what was sent, what was not and why.
+
+    Example: `dripstream contact ada@example.com`
+    """
+    from cli.contact import contact as run
+
+    _run(partial(run, _settings(**options), email, as_json=as_json))
+
+
+@dripstream.command()
+@DATA_DIR
+@AS_JSON
+@click.argument("campaign")
+@click.argument("name")
+@click.argument("email")
+@click.option("--first-name", help="For who never signed up.")
+@click.option("--value", "values", multiple=True, metavar="NAME=TEXT", help="A variable for the templates; repeatable.")
+@click.option("--id", "key", help="Makes a repeat of this command harmless.")
+def trigger(
+    *,
+    as_json: bool,
+    campaign: str,
+    name: str,
+    email: str,
+    first_name: str | None,
+    values: tuple[str, ...],
+    key: str | None,
+    **options: Any,
+) -> None:
+    """Say that something happened which no webhook tells: a call is done, an invoice paid.
+
+    Example: `dripstream trigger christmas-2025 paid ada@example.com --id invoice-17`
+    """
+    from cli.trigger import trigger as run
+
+    pairs = dict(_pair(each) for each in values)
+    call = partial(run, first_name=first_name, values=pairs, key=key, as_json=as_json)
+    _run(partial(call, _settings(**options), campaign, name, email))
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not (name and equals):
+        raise click.BadParameter(f"{text!r} is not NAME=TEXT", param_hint="--value")
+    return name, value
+
+
+@dripstream.command()
+@click.argument("campaign")
+@click.option(
+    "--signup", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="A signup as the website posts it."
+)
+@click.option("--booking", "bookings", multiple=True, type=click.Path(path_type=Path, exists=True, dir_okay=False),
+              help="A webhook as Cal.com sends it; repeat it in any order.")  # fmt: skip
+@click.option("--at", "signed_up_at", type=click.DateTime(), help="When the signup came, UTC. [default: now]")
+@click.option("--render", type=click.Path(path_type=Path, file_okay=False), help="Write the emails to this folder.")
+@AS_JSON
+def simulate(*, as_json: bool, **options: Any) -> None:
+    """Show every email a person would get, with its time and subject, without any server.
+
+    Example: `dripstream simulate christmas-2025 --signup signup.json --booking booked.json --render out/`
+    """
+    from cli.simulate import run
+
+    with _explained():
+        run(_settings(), as_json=as_json, **options)
 
 
 @dripstream.command()
