@@ -27,16 +27,19 @@ class Person(msgspec.Struct, frozen=True, kw_only=True):
 class BookingFact(Fact, frozen=True, kw_only=True):
     """A fact about one booking; the contact is the person who booked.
 
-    Identity: the booking, and when the service sent it.
+    Identity: the booking, and when the service sent it; where it does not say, what it sent.
     """
 
     uid: str
     sent_at: Utc
     booker: Person
+    delivery: Annotated[
+        str | None, Meta(description="digest of what was delivered, where it does not say when it was sent")
+    ] = None
 
     @property
     def id(self) -> str:
-        return f"{digest(self.uid)}.{digest(self.sent_at.isoformat())}"
+        return f"{digest(self.uid)}.{digest(self.delivery or self.sent_at.isoformat())}"
 
 
 class Scheduled(BookingFact, frozen=True, kw_only=True):

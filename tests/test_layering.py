@@ -22,7 +22,11 @@ PURE = [
     *ROOT.glob("contracts/*.py"),
     *ROOT.glob("journey/*.py"),
     *(ROOT / "services" / path for path in ("sender/decide.py", "sender/outcome.py", "sender/render.py")),
-    *(ROOT / "services" / path for path in ("scheduler/reconcile.py", "ingest/signup.py")),
+    ROOT / "services" / "scheduler" / "reconcile.py",
+    *(
+        ROOT / "services" / "ingest" / f"{name}.py"
+        for name in ("signup", "calcom", "calcom_body", "calcom_people", "moments", "trigger", "binding")
+    ),
     ROOT / "services" / "notion_sync" / "projection.py",
 ]
 

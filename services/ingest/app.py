@@ -1,6 +1,6 @@
 """Ingest as an application."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -11,10 +11,11 @@ from litestar.exceptions import HTTPException
 
 from eventlog.connection import Broker
 from eventlog.log import EventLog
-from services.ingest import openapi, problems, routes
+from services.ingest import calcom_routes, openapi, problems, routes, trigger_routes
+from services.ingest.guard import calcom_guard, signup_guard
 from services.ingest.metrics import REQUESTS, Metrics
 from services.ingest.ready import Readiness
-from services.ingest.signature import Signatures
+from services.ingest.shell import MAX_BODY, Shell
 from services.settings import Settings
 
 APPEND_S = 5.0
@@ -24,15 +25,15 @@ APPEND_S = 5.0
 def create_app(
     broker: Broker,
     settings: Settings,
-    campaigns: Collection[str],
+    campaigns: Mapping[str, Collection[str]],
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> Litestar:
-    """Errors: BadSecret, where SIGNUP_WEBHOOK_SECRET cannot be read."""
-    secret = settings.signup_webhook_secret
-    shell = routes.Shell(
+    """`campaigns` are the trigger names each campaign knows, by id. Errors: BadSecret, where one cannot be read."""
+    shell = Shell(
         events=EventLog(replace(broker, timeout_s=min(broker.timeout_s, APPEND_S))),
-        campaigns=frozenset(campaigns),
-        signatures=Signatures(secret.get_secret_value()) if secret else None,
+        campaigns={id_: frozenset(names) for id_, names in campaigns.items()},
+        signups=signup_guard(settings),
+        bookings=calcom_guard(settings),
         readiness=Readiness(broker, settings.replicas),
         clock=clock,
     )
@@ -40,6 +41,8 @@ def create_app(
         route_handlers=[
             routes.christmas_signup,
             routes.campaign_signup,
+            calcom_routes.calcom_booking,
+            trigger_routes.campaign_trigger,
             routes.health,
             routes.ready,
             Metrics,
@@ -55,7 +58,7 @@ def create_app(
         },
         cors_config=_cors(settings.cors_origins),
         openapi_config=openapi.config(routes.VERSION),
-        request_max_body_size=routes.MAX_BODY,
+        request_max_body_size=MAX_BODY,
         logging_config=None,  # our own lines say what happened, without bodies and headers
     )
 

@@ -35,7 +35,7 @@ def problem_of(error: ErrorDetails) -> str:
     return known.format(**error.get("ctx", {})) if known else error["msg"]
 
 
-def _wrong(problem: str) -> PydanticCustomError:
+def wrong(problem: str) -> PydanticCustomError:
     return PydanticCustomError("form", problem)
 
 
@@ -43,43 +43,43 @@ def _number(value: Any) -> float | int:
     if isinstance(value, str) and NUMBER.fullmatch(text := value.strip()):
         value = float(text) if "." in text else int(text)
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise _wrong("must be a number")
+        raise wrong("must be a number")
     if not -FARTHEST <= value <= FARTHEST:
-        raise _wrong("is out of range")
+        raise wrong("is out of range")
     return value + 0  # -0.0 is 0
 
 
 def _whole(value: Any) -> int:
     number = _number(value)
     if number != int(number):
-        raise _wrong("must be a whole number")
+        raise wrong("must be a whole number")
     return int(number)
 
 
-def _text(value: Any) -> str:
+def read_text(value: Any) -> str:
     if not isinstance(value, str):
-        raise _wrong("must be text")
+        raise wrong("must be text")
     if len(value) > LONGEST:
-        raise _wrong("is too long")
+        raise wrong("is too long")
     return clean(value)
 
 
-def _address(value: Any) -> str:
+def read_address(value: Any) -> str:
     """One address per person: lower case throughout, the domain in the ASCII form that goes on the wire."""
-    text = _text(value)
+    text = read_text(value)
     if not text.isascii() and not text.rpartition("@")[0].isascii():
-        raise _wrong("must be an email address with only ASCII characters before the @")
+        raise wrong("must be an email address with only ASCII characters before the @")
     try:
         parts = validate_email(text, check_deliverability=False, allow_smtputf8=False, strict=True)
     except (EmailNotValidError, UnicodeError):
-        raise _wrong("must be a valid email address") from None
+        raise wrong("must be a valid email address") from None
     return (parts.ascii_email or parts.normalized).lower()
 
 
 # Bounds stand before the reader: that puts them on the inner type, where JSON Schema shows them.
-Address = Annotated[str, Field(json_schema_extra={"format": "email"}), BeforeValidator(_address)]
-Name = Annotated[str, Field(min_length=1, max_length=100), BeforeValidator(_text)]
-Line = Annotated[str, Field(max_length=200), BeforeValidator(_text)]
+Address = Annotated[str, Field(json_schema_extra={"format": "email"}), BeforeValidator(read_address)]
+Name = Annotated[str, Field(min_length=1, max_length=100), BeforeValidator(read_text)]
+Line = Annotated[str, Field(max_length=200), BeforeValidator(read_text)]
 Count = Annotated[int, Field(ge=0, le=MOST_SYSTEMS), BeforeValidator(_whole)]
 Score = Annotated[int, Field(ge=0, le=100), BeforeValidator(_whole)]
 Percent = Annotated[float, Field(ge=0, le=100), BeforeValidator(_number)]

@@ -4,6 +4,7 @@ from litestar.plugins.prometheus import PrometheusConfig, PrometheusController
 from prometheus_client import Counter
 
 FACTS = Counter("dripstream_facts", "Facts taken in", ["type", "result"])  # shown as dripstream_facts_total
+IGNORED = Counter("dripstream_ignored", "Webhooks understood and left alone", ["event"])
 REFUSED = Counter("dripstream_refused", "Webhooks not taken in", ["reason"])
 
 # Grouped by route: what callers put into a path must not become a label.

@@ -1,51 +1,22 @@
-"""The routes. A webhook reads: verify → translate → append → 202."""
+"""The website's routes, and the operators'. A webhook reads: verify → translate → append → 202."""
 
-import asyncio
-from collections.abc import Callable, Collection
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from http import HTTPStatus
 from importlib.metadata import version
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
-import structlog
-from litestar import Request, Response, get, post
-from litestar.datastructures import State
-from litestar.exceptions import HTTPException, InternalServerException
+from litestar import Response, get, post
 from litestar.params import FromPath
 
 from contracts.facts import SignupReceived
-from eventlog.connection import Stored, Unavailable
-from eventlog.log import EventLog
-from services.ingest.body import NotAForm, read_object
-from services.ingest.metrics import FACTS
-from services.ingest.openapi import PROBLEMS, UNREADY, SignupOperation
-from services.ingest.problems import RETRY_AFTER, NotReady, Refusal
-from services.ingest.ready import Readiness
-from services.ingest.signature import Signatures, Unsigned
+from eventlog.connection import Stored
+from services.ingest.operations import PROBLEMS, UNREADY, SignupOperation
+from services.ingest.problems import NotReady, Refusal
+from services.ingest.shell import AnyRequest, Shell, json_object, known_campaign, read_body, store
 from services.ingest.signup import translate
-
-log = structlog.get_logger(__name__)
 
 VERSION = version("dripstream")
 CHRISTMAS = "christmas-2025"
-MAX_BODY = 64 * 1024
-BODY_S = 10
-"""How long a sender may take over a body."""
-
-AnyRequest = Request[Any, Any, State]
-
-
-@dataclass(frozen=True)
-class Shell:
-    """What the routes work with, as `app.state.ingest`."""
-
-    events: EventLog
-    campaigns: Collection[str]
-    signatures: Signatures | None
-    readiness: Readiness
-    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
 
 
 class Accepted(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -112,67 +83,19 @@ async def take_signup(request: AnyRequest, campaign: str) -> Response[Accepted]:
     Errors: Refusal, and then nothing was stored (after 503: nothing that the same post again would double).
     """
     shell: Shell = request.app.state.ingest
-    body = await _body(request)
-    _verify(shell, body, request)
+    body = await read_body(request)
+    shell.signups.check(body, request.headers)
     fact = _translate(shell, body, campaign)
-    stored = await _append(shell, fact)
-    result = "duplicate" if stored.duplicate else "stored"
-    FACTS.labels(fact.tag, result).inc()
-    log.info("signup", contact=fact.contact, event_id=fact.id, result=result)
+    stored = await store(shell, fact, "signup")
     return _accepted(fact, stored)
 
 
-async def _body(request: AnyRequest) -> bytes:
-    """Never more than the limit, however it is sent."""
-    try:
-        async with asyncio.timeout(BODY_S):
-            return await request.body()
-    except TimeoutError:
-        raise Refusal(HTTPStatus.REQUEST_TIMEOUT, "too_slow", "The body did not arrive in time.") from None
-    except InternalServerException:  # Litestar's word for a sender that hung up
-        raise Refusal(HTTPStatus.BAD_REQUEST, "cut_short", "The body did not arrive.") from None
-    except HTTPException as error:
-        if error.status_code != HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-            raise
-        detail = f"The body is over {MAX_BODY // 1024} kB."
-        raise Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_large", detail) from None
-
-
-def _verify(shell: Shell, body: bytes, request: AnyRequest) -> None:
-    if shell.signatures is None:
-        return
-    try:
-        shell.signatures.verify(body, request.headers)
-    except Unsigned:
-        detail = (
-            "A valid signature is required in webhook-id, webhook-timestamp and webhook-signature, made within "
-            "the last five minutes (www.standardwebhooks.com)."
-        )
-        raise Refusal(HTTPStatus.UNAUTHORIZED, "unsigned", detail) from None
-
-
 def _translate(shell: Shell, body: bytes, campaign: str) -> SignupReceived:
-    if campaign not in shell.campaigns:
-        known = ", ".join(sorted(shell.campaigns)) or "none"
-        detail = f"There is no such campaign. Known campaigns: {known}."
-        raise Refusal(HTTPStatus.NOT_FOUND, "unknown_campaign", detail)
-    try:
-        form = read_object(body)
-    except NotAForm as error:
-        raise Refusal(HTTPStatus.BAD_REQUEST, "not_json", str(error)) from None
-    fact = translate(form, campaign, shell.clock())
+    known_campaign(shell, campaign)
+    fact = translate(json_object(body), campaign, shell.clock())
     if isinstance(fact, SignupReceived):
         return fact
     raise Refusal(HTTPStatus.BAD_REQUEST, "invalid", "Some fields are missing or wrong.", errors=fact)
-
-
-async def _append(shell: Shell, fact: SignupReceived) -> Stored:
-    try:
-        return await shell.events.append(fact)
-    except Unavailable as error:
-        log.warning("not_stored", contact=fact.contact, event_id=fact.id, reason=str(error))
-        detail = "Signups cannot be stored right now; please send it again in a few seconds."
-        raise Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", detail, headers=RETRY_AFTER) from error
 
 
 def _accepted(fact: SignupReceived, stored: Stored) -> Response[Accepted]:

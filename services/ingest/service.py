@@ -11,5 +11,6 @@ from services.settings import Settings
 
 async def run(broker: Broker, settings: Settings, campaigns: Mapping[str, Campaign], stop: asyncio.Event) -> None:
     """Until `stop` is set; then requests under way are answered. Errors: BadSecret; OSError, address taken."""
-    async with ingest_server(broker, settings, campaigns):
+    names = {id_: campaign.trigger_names() for id_, campaign in campaigns.items()}
+    async with ingest_server(broker, settings, names):
         await stop.wait()

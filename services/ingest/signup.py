@@ -42,7 +42,7 @@ def translate(form: Mapping[str, Any], campaign: str, now: datetime) -> SignupRe
     fields of both are kept, bounded. The same content is the same fact, however it was nested, spelt or timed.
     """
     nested = form.get(NESTED)
-    if not (isinstance(nested, dict) or _is_absent(nested)):
+    if not (isinstance(nested, dict) or is_absent(nested)):
         return (FieldProblem(NESTED, "must be an object"),)
     said = _flatten(form, nested if isinstance(nested, dict) else {})
     try:
@@ -52,7 +52,7 @@ def translate(form: Mapping[str, Any], campaign: str, now: datetime) -> SignupRe
     return _fact(valid, said.unknown, campaign, now)
 
 
-def _is_absent(value: object) -> bool:
+def is_absent(value: object) -> bool:
     """How forms say "not given"."""
     return value is None or (isinstance(value, str) and not value.strip())
 
@@ -67,7 +67,7 @@ def _flatten(form: Mapping[str, Any], nested: Mapping[str, Any]) -> _Said:
                 continue
             if name not in KNOWN:
                 unknown[name] = value
-            elif not _is_absent(value):
+            elif not is_absent(value):
                 known[name] = value
                 names[name] = prefix + name
     return _Said(known, unknown, names)

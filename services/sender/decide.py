@@ -28,6 +28,12 @@ class Later(msgspec.Struct, frozen=True):
     due: datetime
 
 
+class Unwanted(msgspec.Struct, frozen=True):
+    """Not to be sent as things stand. No fact: the plan says why, and another fact may change it."""
+
+    reason: str
+
+
 class Skip(msgspec.Struct, frozen=True):
     """It will never be sent, and no attempt was made."""
 
@@ -57,7 +63,7 @@ class Send(msgspec.Struct, frozen=True):
     repeat: bool
 
 
-Decision = Ended | Later | Skip | Fail | Doubt | Lost | Send
+Decision = Ended | Unwanted | Later | Skip | Fail | Doubt | Lost | Send
 
 
 def decide(planned: Planned | None, claim: Claim | None, now: datetime) -> Decision:
@@ -68,6 +74,9 @@ def decide(planned: Planned | None, claim: Claim | None, now: datetime) -> Decis
         return Lost()
     if planned is None:
         return Doubt("no longer planned while an attempt was open") if claim else Skip("not_planned")
+    if planned.unwanted:
+        in_doubt = in_doubt_since(planned, claim) is not None
+        return Doubt(f"{planned.unwanted} while an attempt was open") if in_doubt else Unwanted(planned.unwanted)
     if planned.due > now + EARLY:
         return Later(planned.due)
     since = in_doubt_since(planned, claim)

@@ -22,9 +22,9 @@ from journey.campaign import Campaign
 from journey.contact import Contact, fold
 from journey.plan import Pace, Planned, plan_all
 from journey.templates import RenderError
-from services.sender.decide import Doubt, Ended, Fail, Later, Lost, Send, Skip, decide
+from services.sender.decide import Doubt, Ended, Fail, Later, Lost, Send, Skip, Unwanted, decide
 from services.sender.outcome import Answer, Close, Record, Wait, outcome
-from services.sender.render import Unrenderable, claim_for
+from services.sender.render import claim_for
 
 CONTENDED_S = 2.0
 LAG_S, LOOKS = 3.0, 4
@@ -74,6 +74,8 @@ async def _look_at(due: EmailDue, shell: Shell, item: Item[EmailDue]) -> Outcome
     match decide(planned, entry.value if entry else None, shell.clock()):
         case Ended(state):
             return await _settle(due, shell, f"already {state}", claimed=entry)
+        case Unwanted(reason):
+            return await _settle(due, shell, f"unwanted: {reason}", claimed=None)
         case Later(when):
             await shell.timers.arm(Timer.at(due.email_id, when))
             return Done("armed for later")
@@ -106,7 +108,7 @@ class _Attempt:
 async def _send(planned: Planned, contact: Contact, shell: Shell, item: Item[EmailDue], attempt: _Attempt) -> Outcome:
     try:
         claim = await _claim(planned, contact, shell, attempt)
-    except (RenderError, Unrenderable) as error:
+    except RenderError as error:
         return await _not_rendered(planned, shell, attempt.number, error)
     if claim is None or claim.body is None:
         return Retry(CONTENDED_S, "another sender is at it")
@@ -128,7 +130,7 @@ async def _send(planned: Planned, contact: Contact, shell: Shell, item: Item[Ema
 
 
 async def _claim(planned: Planned, contact: Contact, shell: Shell, attempt: _Attempt) -> Claim | None:
-    """The claim to send under, begun; None if another sender has just begun. Errors: RenderError, Unrenderable."""
+    """The claim to send under, begun; None if another sender has just begun. Errors: RenderError."""
     if attempt.claimed and attempt.repeat:
         return attempt.claimed.value
     if attempt.claimed:

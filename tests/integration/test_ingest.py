@@ -107,7 +107,7 @@ async def test_an_unknown_campaign_names_the_known_ones(ingest: httpx.AsyncClien
 
 
 async def test_the_christmas_routes_need_their_campaign(broker: Broker) -> None:
-    async with running(broker, campaigns=["spring-2026"]) as client:
+    async with running(broker, campaigns={"spring-2026": ()}) as client:
         for route in ROUTES:
             problem(await client.post(route, json=FORM), 404)
 

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import AsyncIterator
+from typing import Any
 
 import httpx
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from eventlog.connection import Broker
 from tests.factories import CAMPAIGN
-from tests.integration.ingest import ROUTE, ROUTES, configured, empty, problem, running, shared_ingest
+from tests.integration.ingest import ROUTE, TRIGGERS, configured, empty, problem, running, shared_ingest
 from tests.unit.ingest.forms import FORM
 
 OURS = "https://www.example.com"
@@ -84,36 +85,69 @@ async def test_without_origins_there_are_no_cors_headers(broker: Broker) -> None
     assert not [name for name in answer.headers if name.startswith("access-control")]
 
 
+REFUSALS = {"400", "401", "408", "413", "500", "503"}
+ANSWERS = {
+    "/webhook/christmas-signup": {"202", "404", *REFUSALS},
+    "/webhook/christmas-campaign-signup": {"202", "404", *REFUSALS},
+    "/webhook/signup/{campaign}": {"202", "404", *REFUSALS},
+    "/webhook/trigger/{campaign}/{name}": {"202", "404", *REFUSALS},
+    "/webhook/calcom": {"200", "202", *REFUSALS},
+    "/webhook/calcom-booking": {"200", "202", *REFUSALS},
+}
+"""Every webhook, and what it may answer."""
+
+
+async def described(ingest: httpx.AsyncClient) -> dict[str, Any]:
+    api: dict[str, Any] = (await ingest.get("/schema/openapi.json")).json()
+    return api
+
+
 async def test_the_description_is_complete(ingest: httpx.AsyncClient) -> None:
-    api = (await ingest.get("/schema/openapi.json")).json()
+    api = await described(ingest)
     assert api["openapi"].startswith("3.1")
-    assert api["paths"].keys() == {
-        "/health",
-        "/ready",
-        "/webhook/christmas-signup",
-        "/webhook/christmas-campaign-signup",
-        "/webhook/signup/{campaign}",
-    }
-    for path in (path for path in api["paths"] if path.startswith("/webhook")):
+    assert api["paths"].keys() == {"/health", "/ready", *ANSWERS}
+    for path, statuses in ANSWERS.items():
         post = api["paths"][path]["post"]
-        assert post["responses"].keys() == {"202", "400", "401", "404", "408", "413", "500", "503"}
+        assert post["responses"].keys() == statuses
         assert all(
-            response["content"].keys() == {"application/json" if status == "202" else "application/problem+json"}
+            response["content"].keys() == {"application/json" if status < "300" else "application/problem+json"}
             for status, response in post["responses"].items()
         )
         assert "Retry-After" in post["responses"]["503"]["headers"]
-        flat, nested = post["requestBody"]["content"]["application/json"]["schema"]["anyOf"]
-        assert flat["properties"].keys() == FORM.keys()
-        assert flat["properties"]["assessment_score"]["maximum"] == 100
-        assert nested["properties"]["assessment_data"]["required"] == ["assessment_score"]
+        assert post["requestBody"]["content"]["application/json"]["schema"]["description"]
+
+
+async def test_the_answers_are_described(ingest: httpx.AsyncClient) -> None:
+    api = await described(ingest)
+    for path, names in {
+        "/webhook/calcom": {"202": "BookingAccepted", "200": "BookingIgnored"},
+        "/webhook/trigger/{campaign}/{name}": {"202": "TriggerAccepted"},
+        "/webhook/christmas-signup": {"202": "Accepted"},
+    }.items():
+        for status, name in names.items():
+            schema = api["paths"][path]["post"]["responses"][status]["content"]["application/json"]["schema"]
+            assert schema["$ref"].endswith(f"/{name}")
+
+
+async def test_the_form_is_described_in_both_nestings(ingest: httpx.AsyncClient) -> None:
+    api = await described(ingest)
+    for route in ANSWERS:
+        if "signup" in route:
+            schema = api["paths"][route]["post"]["requestBody"]["content"]["application/json"]["schema"]
+            flat, nested = schema["anyOf"]
+            assert flat["properties"].keys() == FORM.keys()
+            assert flat["properties"]["assessment_score"]["maximum"] == 100
+            assert nested["properties"]["assessment_data"]["required"] == ["assessment_score"]
 
 
 async def test_the_examples_in_the_description_are_accepted(ingest: httpx.AsyncClient) -> None:
-    api = (await ingest.get("/schema/openapi.json")).json()
-    for route in ROUTES[:2]:
+    api = await described(ingest)
+    for route in ANSWERS:
+        path = route.replace("{campaign}", CAMPAIGN).replace("{name}", TRIGGERS[0])
         examples = api["paths"][route]["post"]["requestBody"]["content"]["application/json"]["examples"]
-        for example in examples.values():
-            assert (await ingest.post(route, json=example["value"])).status_code == 202
+        for name, example in examples.items():
+            answer = await ingest.post(path, json=example["value"])
+            assert answer.status_code == (200 if name == "ping" else 202), answer.text
 
 
 async def test_the_page_needs_nothing_from_the_internet(ingest: httpx.AsyncClient) -> None:

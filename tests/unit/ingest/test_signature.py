@@ -5,7 +5,7 @@ from typing import Self
 
 import pytest
 
-from services.ingest.signature import BadSecret, Signatures, Unsigned, read_secret
+from services.ingest.signature import BadSecret, CalcomSignatures, Signatures, Unsigned, read_secret
 
 # The example of the Standard Webhooks specification, also in the test suites of its libraries.
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -98,3 +98,48 @@ def test_a_secret_that_cannot_be_read_is_refused_and_not_repeated(secret: str) -
 
 def test_padding_may_be_left_out() -> None:
     assert read_secret("whsec_c2VjcmV0IQ") == read_secret("c2VjcmV0IQ==") == b"secret!"
+
+
+# RFC 4231, test case 2: the published vector of the algorithm Cal.com signs with.
+CALCOM_SECRET, CALCOM_BODY = "Jefe", b"what do ya want for nothing?"
+CALCOM_SIGNED = "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
+
+
+def test_the_published_vector_is_accepted_from_the_calendar() -> None:
+    CalcomSignatures(CALCOM_SECRET).verify(CALCOM_BODY, {"x-cal-signature-256": CALCOM_SIGNED})
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "",
+        "no-secret-provided",
+        CALCOM_SIGNED.upper(),
+        f"sha256={CALCOM_SIGNED}",
+        CALCOM_SIGNED[:-1],
+        f"{CALCOM_SIGNED} ",
+        f"{CALCOM_SIGNED},{CALCOM_SIGNED}",
+        "é",
+        "\udcff",
+    ],
+)
+def test_any_other_calendar_signature_is_unsigned(given: str) -> None:
+    with pytest.raises(Unsigned):
+        CalcomSignatures(CALCOM_SECRET).verify(CALCOM_BODY, {"x-cal-signature-256": given})
+
+
+@pytest.mark.parametrize("body", [b"", CALCOM_BODY + b" ", b"\xff"])
+def test_any_other_calendar_body_is_unsigned(body: bytes) -> None:
+    with pytest.raises(Unsigned):
+        CalcomSignatures(CALCOM_SECRET).verify(body, {"x-cal-signature-256": CALCOM_SIGNED})
+
+
+def test_a_missing_calendar_signature_is_unsigned() -> None:
+    with pytest.raises(Unsigned):
+        CalcomSignatures(CALCOM_SECRET).verify(CALCOM_BODY, {"webhook-signature": CALCOM_SIGNED})
+
+
+@pytest.mark.parametrize("secret", ["", " ", "\n"])
+def test_a_blank_calendar_secret_is_refused(secret: str) -> None:
+    with pytest.raises(BadSecret, match="CALCOM_WEBHOOK_SECRET"):
+        CalcomSignatures(secret)
