@@ -130,10 +130,11 @@ async def _watch(
     console.print(sent_table(board))
     console.print(not_sent(board), highlight=False)
     if complete:
+        calls = board.sent - board.nurtured
         console.print(
-            f"[bold green]{board.nurtured} nurture emails and {board.sent - board.nurtured} around the calls sent, each exactly "
-            f"once; {board.rows} Notion rows right.[/]"
+            f"[bold green]{board.nurtured} nurture emails and {calls} around calls sent, each exactly once.[/]"
         )
+        console.print(f"[bold green]{board.rows} Notion rows right.[/]")
     elif not stop.is_set():
         log_file = all_.settings.data_dir / "dripstream.log"
         console.print(f"[bold red]Not complete after {PATIENCE_S} s; the log is {log_file}[/]")

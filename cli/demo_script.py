@@ -85,3 +85,7 @@ def _webhook(trigger: str, sent_at: datetime, uid: str, email: str, start: datet
             "metadata": {"videoCallUrl": f"https://video.example.com/{uid}"},
         },
     }
+
+
+def _name(email: str) -> str:
+    return email.partition("@")[0].partition("+")[0].title()

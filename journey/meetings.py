@@ -44,8 +44,9 @@ class Meeting(msgspec.Struct, frozen=True):
     times: tuple[Scheduled, ...]
     no_show: bool = False
     no_show_at: datetime | None = None
-    """When it was last reported, even if that was taken back."""
+    """When it was last reported, even if that was taken back, and of which booking."""
 
+    no_show_uid: str | None = None
     ended: bool = False
 
     @property
@@ -127,15 +128,23 @@ def _meeting(facts: list[BookingFact]) -> Meeting:
     bookings = [_booking(uid, [fact for fact in facts if fact.uid == uid]) for uid in {fact.uid for fact in facts}]
     replaced = {before for fact in facts if (before := getattr(fact, "reschedule_uid", None)) and before != fact.uid}
     heads = [booking for booking in bookings if booking.uid not in replaced] or bookings
-    times = sorted((fact for fact in facts if isinstance(fact, Scheduled)), key=_order)
+    current = max(heads, key=lambda booking: (booking.heard_at, booking.status != "unknown", booking.uid))
     told = sorted((fact for fact in facts if isinstance(fact, NoShowReported | NoShowWithdrawn)), key=_order)
+    reports = [each for each in told if isinstance(each, NoShowReported)]
     return Meeting(
-        current=max(heads, key=lambda booking: (booking.heard_at, booking.status != "unknown", booking.uid)),
-        times=tuple(times),
-        no_show=bool(told) and isinstance(told[-1], NoShowReported),
-        no_show_at=max((each.sent_at for each in told if isinstance(each, NoShowReported)), default=None),
-        ended=any(isinstance(fact, MeetingEnded) for fact in facts),
+        current=current,
+        times=tuple(sorted((fact for fact in facts if isinstance(fact, Scheduled)), key=_order)),
+        no_show=bool(told) and isinstance(told[-1], NoShowReported) and _is_about(told[-1], current),
+        no_show_at=reports[-1].sent_at if reports else None,
+        no_show_uid=reports[-1].uid if reports else None,
+        ended=any(isinstance(fact, MeetingEnded) and _is_about(fact, current) for fact in facts),
     )
+
+
+def _is_about(fact: BookingFact, current: Booking) -> bool:
+    """Of the time that counts, and not of one before the meeting moved."""
+    moved_at = current.details.sent_at if isinstance(current.details, BookingRescheduled) else None
+    return fact.uid == current.uid and (moved_at is None or fact.sent_at >= moved_at)
 
 
 def _booking(uid: str, facts: list[BookingFact]) -> Booking:
@@ -150,9 +159,8 @@ def _booking(uid: str, facts: list[BookingFact]) -> Booking:
 
 
 def _status(facts: list[BookingFact]) -> Status:
-    for fact in facts:
-        if isinstance(fact, BookingCancelled):
-            return "reschedule_requested" if fact.reschedule_requested else "cancelled"
+    if cancelled := [fact for fact in facts if isinstance(fact, BookingCancelled)]:
+        return "reschedule_requested" if max(cancelled, key=_order).reschedule_requested else "cancelled"
     if any(isinstance(fact, BookingRejected) for fact in facts):
         return "rejected"
     if any(isinstance(fact, BookingCreated | BookingRescheduled) for fact in facts):
@@ -160,5 +168,6 @@ def _status(facts: list[BookingFact]) -> Status:
     return "requested" if any(isinstance(fact, BookingRequested) for fact in facts) else "unknown"
 
 
-def _order(fact: BookingFact) -> tuple[datetime, str]:
-    return fact.sent_at, fact.tag
+def _order(fact: BookingFact) -> tuple[datetime, str, str, str]:
+    """By sending time; what was sent in the same instant, in an order that never changes."""
+    return fact.sent_at, fact.tag, fact.uid, fact.id

@@ -9,7 +9,7 @@ from datetime import datetime
 
 import msgspec
 
-from contracts.bookings import Scheduled
+from contracts.bookings import BookingRequested, Scheduled
 from contracts.facts import EmailSent, Triggered
 from contracts.ids import EmailId, digest
 from journey.contact import Contact
@@ -18,6 +18,8 @@ from journey.model import Campaign, Sequence
 
 ONCE = "once"
 """The instance of a sequence that a contact goes through once."""
+
+CALLED_OFF = ("cancelled", "reschedule_requested")
 
 
 class Occasion(msgspec.Struct, frozen=True):
@@ -68,11 +70,13 @@ def _meeting_times(meeting: Meeting, sequence: Sequence) -> Iterator[Occasion]:
         if instance in seen:
             continue
         seen.add(instance)
+        began_at = _confirmed_at(meeting, time)
+        anchors = {"trigger": began_at, "start": time.start, "end": time.end}
         holds = current is not None and (time.uid, time.start) == (current.uid, current.start)
         yield Occasion(
             instance=instance,
-            anchor=time.end if sequence.anchor == "end" else time.start,
-            began_at=_confirmed_at(meeting, time),
+            anchor=anchors[sequence.anchor],
+            began_at=began_at,
             ends_at=None if sequence.anchor == "end" else time.start,
             over=None if holds and meeting.is_on else _why_over(meeting, holds=holds),
             time=time,
@@ -83,7 +87,7 @@ def _meeting_times(meeting: Meeting, sequence: Sequence) -> Iterator[Occasion]:
 def _confirmed_at(meeting: Meeting, time: Scheduled) -> datetime:
     """When this time became known for good: a mere request is left out if it was confirmed."""
     same = [each for each in meeting.times if (each.uid, each.start) == (time.uid, time.start)]
-    confirmed = [each for each in same if each.tag != "booking_requested"]
+    confirmed = [each for each in same if not isinstance(each, BookingRequested)]
     return min(each.sent_at for each in confirmed or same)
 
 
@@ -103,7 +107,7 @@ def _why_over(meeting: Meeting, *, holds: bool) -> str:
 
 def _cancelled(meeting: Meeting, contact: Contact, campaign: Campaign) -> Iterator[Occasion]:
     """A cancelled meeting; of interest to somebody who has it in their calendar from us."""
-    if meeting.current.status in {"cancelled", "reschedule_requested"} and meeting.times:
+    if meeting.current.status in CALLED_OFF and meeting.times:
         yield Occasion(
             instance=_uid(meeting),
             anchor=meeting.current.heard_at,
@@ -127,12 +131,13 @@ def _was_sent_calendar(meeting: Meeting, contact: Contact, campaign: Campaign) -
 
 def _missed(meeting: Meeting) -> Iterator[Occasion]:
     """A no-show at a meeting we know; guests and strangers are not written to about it."""
-    if meeting.no_show_at and meeting.times:
+    if meeting.no_show_at and meeting.no_show_uid and meeting.times:
+        taken_back = meeting.no_show_uid == meeting.current.uid
         yield Occasion(
-            instance=_uid(meeting),
+            instance=digest(meeting.no_show_uid),
             anchor=meeting.no_show_at,
             began_at=meeting.no_show_at,
-            over=None if meeting.no_show else "no_show_withdrawn",
+            over=None if meeting.no_show else "no_show_withdrawn" if taken_back else "booking_rescheduled",
             time=meeting.times[-1],
             meeting=meeting,
         )
@@ -164,19 +169,20 @@ def _exited(contact: Contact, campaign: Campaign, sequence: Sequence, occasion: 
 
 
 def _moments(contact: Contact, campaign: Campaign, name: str, occasion: Occasion) -> list[datetime]:
-    """When it happened. A no-show counts for the meeting in question, where there is one."""
+    """When it happened; for an occasion that is about a meeting, to that meeting where it can only be meant so."""
+    mine = occasion.meeting.times[0].uid if occasion.meeting else None
+    meant = [each for each in contact.meetings if mine is None or mine in {time.uid for time in each.times}]
     match name:
         case "signup":
             signup = contact.signups.get(campaign.id)
             return [signup.latest.at] if signup else []
         case "booking_created":
-            return [time.sent_at for each in contact.meetings if each.is_on for time in each.times]
+            times = (time for each in contact.meetings for time in each.times)
+            return [time.sent_at for time in times if not isinstance(time, BookingRequested)]
         case "booking_cancelled":
-            return [each.current.heard_at for each in contact.meetings if each.current.status == "cancelled"]
+            return [each.current.heard_at for each in meant if each.current.status in CALLED_OFF]
         case "no_show_reported":
-            mine = {time.uid for time in occasion.meeting.times} if occasion.meeting else None
-            told = [each for each in contact.meetings if each.no_show and (mine is None or each.current.uid in mine)]
-            return [each.no_show_at for each in told if each.no_show_at]
+            return [each.no_show_at for each in meant if each.no_show and each.no_show_at]
         case _:
             said = contact.triggers.values()
             return [each.at for each in said if (each.campaign, each.name) == (campaign.id, name)]

@@ -61,6 +61,16 @@ def _about(step: str, email: str) -> dict[str, Any]:
     return {"contact": ids.contact_id(email), "at": NOW, "email_id": make_email_id(step, email)}
 
 
+AnyBooking = (
+    bookings.BookingCreated
+    | bookings.BookingRescheduled
+    | bookings.BookingRequested
+    | bookings.BookingCancelled
+    | bookings.BookingRejected
+    | bookings.MeetingEnded
+    | bookings.NoShowReported
+    | bookings.NoShowWithdrawn
+)
 ORGANIZER = bookings.Person(email="host@example.com", name="Business X", time_zone="America/Toronto", locale="en")
 
 
@@ -110,15 +120,15 @@ def make_triggered(name: str = "call_done", email: str = ADA, **overrides: Any) 
     return facts.Triggered(**(values | {"email": email, "key": "k1", "first_name": "Ada"} | overrides))
 
 
-def make_chain(*fates: str, email: str = ADA, uid: str = "b", **overrides: Any) -> list[bookings.BookingFact]:
+def make_chain(*fates: str, email: str = ADA, uid: str = "b", **overrides: Any) -> list[AnyBooking]:
     """One meeting: created, then each of `moved`, `cancelled`, `ended`, `missed`, an hour apart.
 
     A move makes booking `b2` of `b1`, a day later; the rest is about the newest. `overrides` hold for all that is
     scheduled.
     """
     first = make_booking_created(f"{uid}1", email, **overrides)
-    chain: list[bookings.BookingFact] = [first]
-    newest: bookings.Scheduled = first
+    chain: list[AnyBooking] = [first]
+    newest: bookings.BookingCreated | bookings.BookingRescheduled = first
     for hour, fate in enumerate(fates, start=1):
         said = {"at": first.at + timedelta(hours=hour), "sent_at": first.sent_at + timedelta(hours=hour)}
         if fate == "moved":
@@ -127,7 +137,7 @@ def make_chain(*fates: str, email: str = ADA, uid: str = "b", **overrides: Any) 
     return chain
 
 
-def _befell(fate: str, newest: bookings.Scheduled, email: str, said: dict[str, Any]) -> bookings.BookingFact:
+def _befell(fate: str, newest: bookings.Scheduled, email: str, said: dict[str, Any]) -> AnyBooking:
     match fate:
         case "cancelled":
             return make_booking_cancelled(newest.uid, email, ical_uid=newest.ical_uid, **said)

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Set
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
@@ -15,7 +15,7 @@ from notion_client.errors import NotionClientErrorBase
 
 from services.notion_sync.answers import Refusal, refusal
 from services.notion_sync.columns import problems
-from services.notion_sync.projection import COLUMNS, Database, Row
+from services.notion_sync.projection import ADDED, COLUMNS, Database, Row
 from services.notion_sync.values import Value
 
 log = structlog.get_logger(__name__)
@@ -130,8 +130,23 @@ class Notion:
             return self._checked(database, "", (f"needs one data source and has: {names}",))
         source = answer.data_sources[0].id
         columns = await self._call(lambda: self._client.data_sources.retrieve(source), _Columns)
+        if missing := ADDED[database].keys() - columns.properties.keys():
+            columns = await self._add(database, source, missing) or columns
         found = {name: column.type for name, column in columns.properties.items()}
         return self._checked(database, source, problems(COLUMNS[database], found))
+
+    async def _add(self, database: Database, source: str, names: Set[str]) -> _Columns | None:
+        """The columns afterwards; None if we may not, and then a person has to. Repeated, it changes nothing."""
+        added = {name: ADDED[database][name] for name in sorted(names)}
+        try:
+            columns = await self._call(lambda: self._client.data_sources.update(source, properties=added), _Columns)
+        except Refusal as refused:
+            if refused.kind == "busy":
+                raise
+            log.warning("notion_columns_not_added", database=database, columns=list(added), reason=str(refused))
+            return None
+        log.info("notion_columns_added", database=database, columns=list(added))
+        return columns
 
     def _checked(self, database: Database, source_id: str, found: tuple[str, ...]) -> Table:
         if found:

@@ -5,11 +5,14 @@ from typing import Literal
 
 import msgspec
 
+from contracts.bookings import Person
 from contracts.facts import Assessment, EmailSent
-from contracts.ids import EmailId, digest
-from journey.campaign import Campaign, Sequence
+from contracts.ids import digest
 from journey.contact import Contact, Signup
+from journey.meetings import Meeting
+from journey.model import SIGNUP, Campaign
 from journey.plan import Pace, Planned, plan
+from services.notion_sync import calls
 from services.notion_sync.values import (
     Value,
     checkbox,
@@ -27,7 +30,7 @@ EMAIL_SEQUENCE: Database = "Email Sequence"
 BUSINESSX: Database = "BusinessX Canada"
 
 NOT_GIVEN = "N/A"
-PHASE, STATUS = "Phase 1 Assessment", "Nurture Sequence"
+PHASE, NURTURE, PRE_CALL = "Phase 1 Assessment", "Nurture Sequence", "Pre-Call Prep"
 EMAILS = 7
 """The database has so many "Email N Sent" columns; what comes after the seventh step has none."""
 
@@ -64,9 +67,19 @@ COLUMNS: Mapping[Database, Mapping[str, str]] = {
         "Weakest System 1": "rich_text",
         "Weakest System 2": "rich_text",
         "Revenue Leak Total": "number",
+        **calls.COLUMNS,
     },
 }
 """Every column we write, with its type."""
+
+ADDED: Mapping[Database, Mapping[str, Value]] = {
+    EMAIL_SEQUENCE: {},
+    BUSINESSX: {
+        "Booking Status": {"select": {"options": [{"name": name} for name in calls.STATUSES]}},
+        "Diagnostic Call Date": {"date": {}},
+    },
+}
+"""Columns that are made where they are missing, as older databases do not have them; no others are."""
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -84,16 +97,17 @@ class Row(msgspec.Struct, frozen=True):
 
 
 def rows_for(contact: Contact, campaigns: Mapping[str, Campaign], pace: Pace) -> tuple[Row, ...]:
-    """A row for each campaign the contact is in, and one for the contact, from the newest signup.
+    """A row for each campaign the contact is in, and one for the contact, from the newest signup and the calls.
 
     Campaigns this process does not know are left out: nobody can tell what their rows should show.
     """
     known = {name: signup for name, signup in contact.signups.items() if name in campaigns}
-    if not known:
-        return ()
-    newest = max(known, key=lambda name: (known[name].latest.at, known[name].latest.id))
     rows = [_sequence_row(contact, known[name], campaigns[name], pace) for name in sorted(known)]
-    return (*rows, _contact_row(contact, known[newest], campaigns[newest]))
+    call = calls.call_that_counts(contact)
+    if known:
+        newest = max(known, key=lambda name: (known[name].latest.at, known[name].latest.id))
+        return (*rows, _contact_row(contact, known[newest], campaigns[newest], call))
+    return (_booker_row(contact, call),) if call else ()
 
 
 def _sequence_row(contact: Contact, signup: Signup, campaign: Campaign, pace: Pace) -> Row:
@@ -113,7 +127,7 @@ def _sequence_row(contact: Contact, signup: Signup, campaign: Campaign, pace: Pa
     )
 
 
-def _contact_row(contact: Contact, signup: Signup, campaign: Campaign) -> Row:
+def _contact_row(contact: Contact, signup: Signup, campaign: Campaign, call: Meeting | None) -> Row:
     assessment = signup.latest.assessment
     return Row(
         database=BUSINESSX,
@@ -123,14 +137,38 @@ def _contact_row(contact: Contact, signup: Signup, campaign: Campaign) -> Row:
             "Name": title(signup.latest.first_name),
             **_person(signup, campaign),
             "Phase": select(PHASE),
-            "Christmas Campaign Status": select(STATUS),
             "GPS Score": number(assessment.gps_score),
             "Money Score": number(assessment.money_score),
             "Weakest System 1": rich_text(assessment.weakest_system_1),
             "Weakest System 2": rich_text(assessment.weakest_system_2),
             "Revenue Leak Total": number(assessment.revenue_leak_total),
+            **_standing(call, otherwise=NURTURE),
         },
     )
+
+
+def _booker_row(contact: Contact, call: Meeting) -> Row:
+    """Somebody who booked without signing up. What only a form can tell is left as it stands on the page."""
+    address = email(contact.address or "")
+    return Row(
+        database=BUSINESSX,
+        key=f"contact.{contact.id}",
+        find_by={"Email": address["email"] or ""},
+        properties={**_names(calls.booker(contact)), "Email": address, **_standing(call, otherwise=None)},
+    )
+
+
+def _names(booker: Person | None) -> dict[str, Value]:
+    if booker is None:
+        return {}
+    name, first_name = booker.name.strip(), booker.first_name.strip()
+    return {"Name": title(name or first_name), "First Name": rich_text(first_name or name.split()[0])}
+
+
+def _standing(call: Meeting | None, *, otherwise: str | None) -> dict[str, Value]:
+    """Somebody without any call keeps what their page says about calls."""
+    status = PRE_CALL if call and calls.is_ahead(call) else otherwise
+    return {"Christmas Campaign Status": select(status), **(calls.call_columns(call) if call else {})}
 
 
 def _person(signup: Signup, campaign: Campaign) -> dict[str, Value]:
@@ -162,17 +200,10 @@ def _address(signup: Signup) -> str:
 
 
 def _emails(contact: Contact, campaign: Campaign, pace: Pace) -> list[Planned]:
-    """The planned emails of the sequence that follows the signup, in the order of its steps."""
-    sequence = _followed(campaign)
-    if sequence is None:
-        return []
-    place = {step.id: n for n, step in enumerate(sequence.steps)}
-    planned = [each for each in plan(contact, campaign, pace) if EmailId.parse(each.email_id).sequence == sequence.id]
-    return sorted(planned, key=lambda each: place[each.step.id])
-
-
-def _followed(campaign: Campaign) -> Sequence | None:
-    return next((sequence for sequence in campaign.sequences if sequence.trigger == "signup"), None)
+    """The planned emails that follow the signup, and not a booking or a trigger, in the order of the campaign file."""
+    steps = [(sequence.id, step.id) for sequence, step in campaign.all_steps()]
+    planned = [each for each in plan(contact, campaign, pace) if each.sequence.trigger == SIGNUP]
+    return sorted(planned, key=lambda each: steps.index((each.sequence.id, each.step.id)))
 
 
 def _sent(planned: Planned) -> Value:

@@ -4,7 +4,7 @@ Source: Notion's "Page property values" and "Request limits"; lengths are counte
 """
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Any
 
 from journey.variables import printable
@@ -49,9 +49,16 @@ def checkbox(value: bool) -> Value:
     return {"checkbox": value}
 
 
-def date(moment: datetime | None) -> Value:
-    """To the second, UTC; Notion shows it in the reader's zone."""
-    return {"date": {"start": moment.astimezone(UTC).isoformat(timespec="seconds")} if moment else None}
+def date(moment: datetime | None, until: datetime | None = None, *, zone: tzinfo = UTC) -> Value:
+    """To the second, with the offset that `zone` has then. An end before the start is left out: it is refused."""
+    if moment is None:
+        return {"date": None}
+    start = {"start": _clock(moment, zone)}
+    return {"date": start | {"end": _clock(until, zone)} if until and until > moment else start}
+
+
+def _clock(moment: datetime, zone: tzinfo) -> str:
+    return moment.astimezone(zone).isoformat(timespec="seconds")
 
 
 def _pieces(text: str) -> list[Value]:

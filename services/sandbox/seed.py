@@ -36,6 +36,8 @@ BUSINESSX = (
     ("Weakest System 1", "rich_text"),
     ("Weakest System 2", "rich_text"),
     ("Revenue Leak Total", "number"),
+    ("Booking Status", "select"),
+    ("Diagnostic Call Date", "date"),
 )
 
 

@@ -7,7 +7,7 @@ from structlog.testing import capture_logs
 from eventlog.connection import Broker
 from eventlog.consume import Done, Retry
 from eventlog.pages import Page
-from services.notion_sync.handlers import BadDatabaseId, Shell, prepare
+from services.notion_sync.handlers import Shell, prepare
 from services.notion_sync.projection import BUSINESSX, EMAIL_SEQUENCE
 from services.sandbox.app import Sandbox
 from services.sandbox.faults import Fault, Match
@@ -55,7 +55,7 @@ async def test_an_id_may_be_a_link(broker: Broker, make_shell: Make, sandbox: Sa
 
 
 def test_an_id_that_is_none_is_refused_by_name(make_shell: Make) -> None:
-    with pytest.raises(BadDatabaseId, match="NOTION_BUSINESSX_DB_ID"):
+    with pytest.raises(ValueError, match=r"(?i)notion_businessx_db_id"):
         make_shell(notion_businessx_db_id="the contacts one")
 
 

@@ -37,6 +37,22 @@ testing_after = "90s"
 expires_after = "2d"
 template = { CRITICAL = "hello", OTHERS = "bye" }
 """
+CALL = """\
+[sequences.call]
+trigger = "booking_created"
+anchor = "start"
+min_notice = "2h"
+testing_min_notice = "1m"
+guests = true
+exit_on = ["paid", "no_show_reported"]
+[[sequences.call.steps]]
+id = "reminder"
+after = "-24h"
+testing_after = "-90s"
+template = "hello"
+again_when_moved = false
+calendar = true
+"""
 LAYOUT = """\
 <mjml>
   <mj-head><mj-title>[[subject]]</mj-title><mj-preview>[[preheader]]</mj-preview></mj-head>

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from contracts.facts import Assessment
 from journey.campaign import Campaign, CampaignError, load_campaign, load_campaigns
 from journey.toml_table import lines_of
-from journey.variables import SUPPLIED
+from journey.variables import MEETING, SUPPLIED
 from tests.unit.journey.campaign_folder import TOML, line_with, refusals, write
 
 
@@ -84,12 +84,12 @@ def test_long_text_is_bounded(spring: Campaign) -> None:
 
 
 def test_supplied_variables_are_those_of_the_facts() -> None:
-    assert set(SUPPLIED) == {"first_name", "business_name", *Assessment.__struct_fields__}
+    assert set(SUPPLIED) == {"first_name", "business_name", *Assessment.__struct_fields__, *MEETING}
     optional = {
         name for name, default in zip(Assessment.__struct_fields__[1:], Assessment.__struct_defaults__, strict=True)
         if default is None
     }  # fmt: skip
-    assert {name for name, what in SUPPLIED.items() if what.optional} == optional | {"business_name"}
+    assert {name for name, what in SUPPLIED.items() if what.optional} == optional | {"business_name", *MEETING}
 
 
 REFUSED = {
@@ -109,7 +109,10 @@ REFUSED = {
     "no template": ('template = "hello"', "", "'template' is missing"),
     "a step id that is no token": ('id = "email-1"', 'id = "email.1"', "step 'email.1' is no id"),
     "a step id twice": ('id = "email-2"', 'id = "email-1"', "step email-1: is there twice"),
-    "an unknown trigger": ('trigger = "signup"', 'trigger = "moon"', "trigger 'moon' is unknown"),
+    "a trigger that is no name": ('trigger = "signup"', 'trigger = "full moon"', "'full moon' is no name"),
+    "a trigger with a typo": ('trigger = "signup"', 'trigger = "sign_up"', "did you mean 'signup'?"),
+    "a fact that triggers nothing": ('trigger = "signup"', 'trigger = "meeting_ended"', "not an event that counts"),
+    "a segment of meetings": ('"red_systems >= 2"', "\"meeting_day == 'x'\"", "nobody supplies the variable 'm"),
     "a segment twice": ('name = "OTHERS"', 'name = "CRITICAL"', "segment CRITICAL: is there twice"),
     "a condition that does not parse": ('"red_systems >= 2"', '"red_systems >="', "segment CRITICAL: "),
     "a condition on nothing known": ('"red_systems >= 2"', '"rde_systems > 2"', "did you mean 'red_systems'?"),

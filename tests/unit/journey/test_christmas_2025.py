@@ -63,7 +63,7 @@ def body(text: str) -> str:
 
 
 def test_seven_emails_in_eleven_days(christmas: Campaign) -> None:
-    (sequence,) = christmas.sequences
+    sequence = christmas.sequences[0]
     assert (sequence.id, sequence.trigger) == ("nurture", "signup")
     assert [step.id for step in sequence.steps] == [f"email-{n}" for n in range(1, 8)]
     assert [step.after / timedelta(hours=1) for step in sequence.steps] == [0, 24, 72, 120, 168, 216, 264]
@@ -77,7 +77,7 @@ def test_testing_takes_six_minutes(christmas: Campaign) -> None:
 
 def test_thirteen_templates_by_segment(christmas: Campaign) -> None:
     names = {f"christmas_email_{n}" for n in ("1", "2a", "2b", "2c", "3", "4", "5a", "5b", "5c", "6", "7a", "7b", "7c")}
-    assert set(christmas.templates) == names
+    assert {name for name in christmas.templates if name.startswith("christmas_email")} == names
     for letter, segment in zip("abc", COUNTS, strict=True):
         for step in christmas.sequences[0].steps:
             number = step.id.removeprefix("email-")

@@ -1,3 +1,5 @@
+from email.utils import format_datetime
+
 import httpx
 import pytest
 from notion_client.errors import (
@@ -8,7 +10,7 @@ from notion_client.errors import (
 )
 
 from services.notion_sync.answers import DELAYS_S, LONGEST_S, Refusal, refusal, retry_after
-from tests.factories import NOW
+from tests.factories import NOW, at
 
 
 def answered(status: int, code: str, **headers: str) -> Refusal:
@@ -87,8 +89,8 @@ def test_retry_after_counts_however_long() -> None:
     [
         ("12", 12.0),
         ("0", 1.0),
-        ("Tue, 01 Dec 2026 09:02:00 GMT", 120.0),
-        ("Tue, 01 Dec 2026 08:00:00 GMT", 1.0),
+        (format_datetime(at(minutes=2), usegmt=True), 120.0),
+        (format_datetime(at(hours=-1), usegmt=True), 1.0),
         ("9999999", LONGEST_S),
         ("-5", None),
         ("nan", None),

@@ -15,8 +15,10 @@ from services.settings import ROOT
 from tests.factories import (
     ADA,
     CAMPAIGN,
+    NOW,
     at,
     make_attempt_failed,
+    make_booking_created,
     make_email_failed,
     make_email_sent,
     make_email_skipped,
@@ -73,7 +75,7 @@ PERSON = {
     "Green Systems": {"number": 4},
     "Segment": {"select": {"name": "CRITICAL"}},
     "Campaign": {"select": {"name": "Christmas 2025"}},
-    "Signup Date": {"date": {"start": "2026-12-01T09:00:00+00:00"}},
+    "Signup Date": {"date": {"start": NOW.isoformat()}},
 }
 
 
@@ -108,7 +110,7 @@ def test_a_signup_fills_every_column_of_the_contacts() -> None:
 
 
 def test_every_written_column_is_one_we_check_for() -> None:
-    for row in rows(make_signup(**FULL)).values():
+    for row in rows(make_signup(**FULL), make_booking_created()).values():
         assert {name: next(iter(value)) for name, value in row.properties.items()} == COLUMNS[row.database]
 
 
@@ -132,12 +134,12 @@ def test_the_newest_form_decides_the_segment_and_the_first_one_the_date() -> Non
         found = sequence_row(*facts).properties
         assert found["Segment"] == {"select": {"name": "OPTIMIZE"}}
         assert found["Name"] == {"title": text("Ada L. - Christmas 2025")}
-        assert found["Signup Date"] == {"date": {"start": "2026-12-01T09:00:00+00:00"}}
+        assert found["Signup Date"] == {"date": {"start": NOW.isoformat()}}
 
 
 def test_an_email_that_was_sent_shows_when() -> None:
     found = sequence_row(make_signup(), make_email_sent("email-3", at=at(days=3, minutes=1))).properties
-    assert found["Email 3 Sent"] == {"date": {"start": "2026-12-04T09:01:00+00:00"}}
+    assert found["Email 3 Sent"] == {"date": {"start": at(days=3, minutes=1).isoformat()}}
     assert found["Email 2 Sent"] == {"date": None}
 
 
@@ -184,10 +186,9 @@ def test_a_campaign_nobody_knows_has_no_row() -> None:
 
 
 def test_a_step_after_the_seventh_has_no_column() -> None:
-    [sequence] = campaigns()[CAMPAIGN].sequences
-    longer = msgspec.structs.replace(
-        sequence, steps=(*sequence.steps, msgspec.structs.replace(sequence.steps[-1], id="email-8"))
-    )
+    nurture = campaigns()[CAMPAIGN].sequences[0]
+    eighth = msgspec.structs.replace(nurture.steps[-1], id="email-8")
+    longer = msgspec.structs.replace(nurture, steps=(*nurture.steps, eighth))
     known = {CAMPAIGN: msgspec.structs.replace(campaigns()[CAMPAIGN], sequences=(longer,))}
     found = rows(make_signup(), make_email_sent("email-8"), known=known)[f"sequence.{ME}.{CAMPAIGN}"]
     assert found.properties.keys() == COLUMNS[EMAIL_SEQUENCE].keys()
