@@ -135,12 +135,10 @@ async def supervise(name: str, run: Callable[[], Awaitable[None]], stop: asyncio
     while not stop.is_set():
         try:
             await run()
-        except (ValueError, OSError) as error:
-            if time.monotonic() - started < HOPELESS_S:
+        except Exception as error:
+            if isinstance(error, ValueError | OSError) and time.monotonic() - started < HOPELESS_S:
                 stop.set()
                 raise
-            log.error("service_failed", service=name, error=type(error).__name__, exc_info=True)
-        except Exception:
             log.exception("service_failed", service=name)
         if not stop.is_set():
             log.error("service_restarts", service=name, in_s=RESTART_S)
