@@ -11,6 +11,7 @@ from rich.table import Table
 
 from cli.backends import nats_url
 from cli.operate import print_json
+from cli.output import output
 from cli.runtime import CONNECT_S
 from contracts.bookings import BookingFact, Scheduled
 from contracts.facts import AnyFact, EmailFact, SignupReceived, Triggered
@@ -55,7 +56,7 @@ async def contact(settings: Settings, email: str, *, as_json: bool) -> int:
     if as_json:
         print_json(story(state, facts, planned))
     else:
-        _show(Console(), state, facts, planned)
+        _show(output(), state, facts, planned)
     return 0
 
 

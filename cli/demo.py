@@ -17,6 +17,7 @@ from rich.live import Live
 from cli.backends import describe
 from cli.demo_script import PEOPLE, calls
 from cli.demo_view import Board, not_sent, sent_table
+from cli.output import output
 from cli.runtime import Running, running, stop_on_signal
 from cli.up import locked
 from contracts import subjects
@@ -32,7 +33,7 @@ PATIENCE_S = 90
 
 async def demo(settings: Settings, *, keep: bool, fresh: bool) -> int:
     """Exit code 0 when every email was sent and every row written. Errors: as `runtime.running`."""
-    console = Console()
+    console = output()
     folder = settings.data_dir / "demo"
     with locked(folder), stop_on_signal() as stop:
         resumed = _prepare(folder, fresh=fresh)

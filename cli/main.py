@@ -53,8 +53,7 @@ def up(**options: Any) -> None:
     """
     from cli.up import up as run
 
-    settings = _settings(log_format="console" if sys.stderr.isatty() else "json", **options)
-    _run(partial(run, settings))
+    _run(partial(run, _settings(**options)))
 
 
 @dripstream.command()

@@ -4,10 +4,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
-from rich.console import Console
 from rich.table import Table
 
 from cli.backends import nats_url
+from cli.output import output
 from cli.runtime import CONNECT_S
 from contracts.ids import EmailId
 from contracts.subjects import Timer
@@ -34,7 +34,7 @@ async def init(settings: Settings, *, apply: bool, as_json: bool) -> int:
 
 
 def _print_checks(checks: list[topology.Check]) -> None:
-    console, table = Console(), Table("", "name", "state", "differs", box=None)
+    console, table = output(), Table("", "name", "state", "differs", box=None)
     for check in checks:
         state = f"[{STYLE[check.state]}]{check.state}[/]"
         table.add_row(check.kind, check.name, state, "\n".join(map(str, check.differences)))
@@ -52,7 +52,7 @@ async def pending(settings: Settings, *, limit: int | None, as_json: bool) -> No
         for timer in shown:
             print_json({"key": timer.key, "due": timer.due_at, **EmailId.parse(timer.email_id)._asdict()})
         return
-    console = Console()
+    console = output()
     table = Table("due (UTC)", "in", "step", "key", box=None)
     table.columns[3].overflow = "fold"
     for timer in shown:
@@ -67,12 +67,12 @@ async def replay(settings: Settings, service: str) -> None:
     async with connect(nats_url(settings), name="replay", patience_s=CONNECT_S) as broker:
         await topology.require(broker, replicas=settings.replicas)
         count = await topology.rewind(broker, durable)
-    Console().print(f"{durable.name} reads {count} facts again")
+    output().print(f"{durable.name} reads {count} facts again")
 
 
 def check_campaigns(settings: Settings, *, as_json: bool) -> bool:
     """Whether all of them may be run; says what they hold, or what is wrong with them."""
-    console = Console()
+    console = output()
     try:
         found = load_campaigns(settings.campaigns_dir)
     except CampaignError as error:

@@ -12,7 +12,7 @@ from functools import partial
 
 import structlog
 
-from cli.backends import nats_url, needs_sandbox, with_stand_ins
+from cli.backends import describe, nats_url, needs_sandbox, with_stand_ins
 from eventlog import topology
 from eventlog.connection import Broker, connect
 from eventlog.server import NatsServer, ServerFailed
@@ -77,8 +77,11 @@ async def run_alone(name: str, settings: Settings) -> None:
 
     Errors: NoBroker, Unavailable, OldServer, Incomplete, CampaignError.
     """
-    settings = with_stand_ins(settings, f"http://127.0.0.1:{settings.sandbox_port}")
+    given, sandbox = settings, f"http://127.0.0.1:{settings.sandbox_port}"
+    settings = with_stand_ins(settings, sandbox)
     campaigns = load_campaigns(settings.campaigns_dir)
+    for backend in describe(given, nats=nats_url(settings), sandbox_url=sandbox):
+        log.info("backend", name=backend.name, real=backend.real, where=backend.where)
     with stop_on_signal() as stop:
         async with connect(nats_url(settings), name=name, patience_s=CONNECT_S) as broker:
             report_drift(await topology.require(broker, replicas=settings.replicas))

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from cli.contact import why, zone_of
 from cli.operate import print_json
+from cli.output import output
 from contracts.bookings import BookingFact
 from contracts.facts import AnyFact, SignupReceived
 from contracts.ids import digest
@@ -50,9 +51,9 @@ def run(
         for sending, mail in mails:
             print_json(_line(sending, mail))
     else:
-        _show(Console(), life, mails, chosen, settings)
+        _show(output(), life, mails, chosen, settings)
         if render:
-            Console().print(f"{len(mails)} emails written to {render}")
+            output().print(f"{len(mails)} emails written to {render}")
 
 
 def facts_of(campaign: str, signup: Path | None, bookings: tuple[Path, ...], moment: datetime) -> list[AnyFact]:

@@ -3,10 +3,9 @@
 import getpass
 from datetime import UTC, datetime
 
-from rich.console import Console
-
 from cli.backends import nats_url
 from cli.operate import print_json
+from cli.output import output
 from cli.runtime import CONNECT_S
 from contracts.facts import Triggered
 from contracts.ids import contact_id
@@ -47,7 +46,7 @@ async def trigger(
         print_json({"event_id": fact.id, "contact": fact.contact, "duplicate": stored.duplicate})
     else:
         known = "was known already" if stored.duplicate else "noted"
-        Console().print(f"{name} for {email} {known}: {fact.id}", highlight=False)
+        output().print(f"{name} for {email} {known}: {fact.id}", highlight=False)
 
 
 def require_known(campaigns: dict[str, Campaign], campaign: str, name: str) -> None:

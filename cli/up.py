@@ -39,9 +39,13 @@ async def up(settings: Settings) -> None:
 
 def banner(given: Settings, all_: Running) -> str:
     """Which of NATS, Resend and Notion is real, and where to go from here."""
+    from services.ingest.binding import bind_host
+
     lines = [str(backend) for backend in describe(given, nats=all_.nats, sandbox_url=all_.sandbox)]
     lines.append("")
-    lines.append(f"webhooks  http://{all_.settings.host}:{all_.settings.port}/webhook/christmas-signup")
+    address = f"http://{bind_host(all_.settings)}:{all_.settings.port}"
+    lines += [f"signups   {address}/webhook/signup/{campaign}" for campaign in sorted(all_.campaigns)]
+    lines.append(f"bookings  {address}/webhook/calcom-booking")
     if all_.sandbox:
         lines.append(f"sandbox   {all_.sandbox}")
     if given.testing_mode or given.speedup != 1:

@@ -138,12 +138,13 @@ async def connect(url: str, *, name: str, patience_s: float | None = None) -> As
         log.warning("nats_error", error=type(error).__name__, detail=str(error)[:200])
 
     async def on_disconnect() -> None:
-        log.warning("nats_disconnected")
+        if not leaving.is_set():
+            log.warning("nats_disconnected")
 
     async def on_reconnect() -> None:
         log.info("nats_reconnected")
 
-    nc = Client()
+    nc, leaving = Client(), asyncio.Event()
     try:
         async with asyncio.timeout(patience_s):
             await nc.connect(
@@ -163,6 +164,7 @@ async def connect(url: str, *, name: str, patience_s: float | None = None) -> As
     try:
         yield Broker(nc, nc.jetstream(timeout=TIMEOUT_S))
     finally:
+        leaving.set()
         await _close(nc)
 
 

@@ -1,6 +1,7 @@
 """The event log: append a fact once, read one contact's whole history."""
 
 from contracts import subjects
+from contracts.base import Fact
 from contracts.codec import decode_fact, encode
 from contracts.facts import AnyFact
 from eventlog.connection import Broker, Stored
@@ -14,7 +15,7 @@ class EventLog:
         self._broker = broker
         self._direct = DirectReader(broker)
 
-    async def append(self, fact: AnyFact) -> Stored:
+    async def append(self, fact: Fact) -> Stored:
         """Store a fact, once and for ever: the same fact again is answered `duplicate` and changes nothing.
 
         The subject is the identity, and it must be empty; this holds without any dedupe window. No Nats-Msg-Id: the

@@ -311,13 +311,16 @@ def _same(setting: str, wanted: object, found: object) -> bool:
 async def rewind(broker: Broker, durable: Durable) -> int:
     """Let a durable read its stream again from the start; how many messages that is.
 
+    It is deleted and made anew, which every server can do; a running service takes it up again.
+
     Errors: Unavailable; Incomplete, when JetStream refuses.
     """
     try:
-        await broker.js.reset_consumer(durable.stream, durable.name, seq=1)
-        info = await broker.js.consumer_info(durable.stream, durable.name)
+        await broker.js.delete_consumer(durable.stream, durable.name)
+        info = await broker.js.stream_info(durable.stream)
+        await broker.js.add_consumer(durable.stream, durable.config)
     except UNREACHABLE as error:
         raise Unavailable("JetStream did not answer") from error
     except APIError as error:
         raise Incomplete(f"JetStream refused: {error.description} ({error.err_code})") from error
-    return int(info.num_pending or 0)
+    return int(info.state.messages)

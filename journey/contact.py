@@ -9,9 +9,9 @@ from datetime import datetime
 
 import msgspec
 
+from contracts.base import Fact
 from contracts.bookings import BookingFact
 from contracts.facts import (
-    AnyFact,
     EmailAttemptFailed,
     EmailFailed,
     EmailSent,
@@ -81,14 +81,14 @@ class Contact(msgspec.Struct, frozen=True):
         return self.emails.get(email_id, Email())
 
 
-def fold(contact: str, facts: Iterable[AnyFact]) -> Contact:
+def fold(contact: str, facts: Iterable[Fact]) -> Contact:
     state = Contact(contact)
     for fact in facts:
         state = evolve(state, fact)
     return state
 
 
-def evolve(state: Contact, fact: AnyFact) -> Contact:
+def evolve(state: Contact, fact: Fact) -> Contact:
     match fact:
         case SignupReceived():
             signup = _signed_up(state.signups.get(fact.campaign), fact)
@@ -104,6 +104,8 @@ def evolve(state: Contact, fact: AnyFact) -> Contact:
         case EmailSent() | EmailFailed() | EmailSkipped() | EmailUnknown():
             email = _ended(state.email(fact.email_id), fact)
             return msgspec.structs.replace(state, emails={**state.emails, fact.email_id: email})
+        case _:
+            raise TypeError(f"no rule for {fact.tag}")
 
 
 def _signed_up(before: Signup | None, fact: SignupReceived) -> Signup:

@@ -9,7 +9,8 @@ from datetime import datetime
 
 import msgspec
 
-from contracts.facts import AnyFact, EmailSent, EmailSkipped
+from contracts.base import Fact
+from contracts.facts import EmailSent, EmailSkipped
 from journey.campaign import Campaign
 from journey.contact import Contact, evolve
 from journey.plan import Pace, Planned, plan_all
@@ -30,7 +31,7 @@ class Life(msgspec.Struct, frozen=True):
     contact: Contact
 
 
-def simulate(contact: str, facts: Iterable[AnyFact], campaigns: Mapping[str, Campaign], pace: Pace) -> Life:
+def simulate(contact: str, facts: Iterable[Fact], campaigns: Mapping[str, Campaign], pace: Pace) -> Life:
     """From the facts, each known at its `at`, to every email sent until nothing is pending."""
     state, sent = Contact(contact), list[Sending]()
     ordered = sorted(facts, key=lambda each: each.at)

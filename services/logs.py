@@ -7,9 +7,11 @@ from pathlib import Path
 import structlog
 
 
-def configure(style: str = "json", *, file: Path | None = None) -> None:
-    """`json` for machines, `console` for people; to standard error, or appended to a file."""
+def configure(style: str = "auto", *, file: Path | None = None) -> None:
+    """`json` for machines, `console` for people, `auto` by who reads; to standard error, or appended to a file."""
     output = file.open("a", encoding="utf-8", buffering=1) if file else sys.stderr
+    if style == "auto":
+        style = "console" if output.isatty() else "json"
     render = (
         structlog.processors.JSONRenderer()
         if style == "json"

@@ -4,8 +4,9 @@ import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
+from dotenv import dotenv_values
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
@@ -24,7 +25,7 @@ class Settings(BaseSettings):
     replicas: int = Field(1, alias="DRIPSTREAM_REPLICAS", ge=1, le=5)
     data_dir: Path = Field(Path(".dripstream"), alias="DRIPSTREAM_DATA_DIR")
     campaigns_dir: Path = Field(ROOT / "campaigns", alias="DRIPSTREAM_CAMPAIGNS_DIR")
-    log_format: str = Field("json", alias="DRIPSTREAM_LOG", pattern="^(json|console)$")
+    log_format: Literal["auto", "json", "console"] = Field("auto", alias="DRIPSTREAM_LOG")
 
     testing_mode: bool = Field(False, alias="TESTING_MODE", description="use each step's testing delay")
     speedup: float = Field(1.0, alias="DRIPSTREAM_SPEEDUP", gt=0, le=100_000, description="divides every delay")
@@ -74,7 +75,7 @@ class Settings(BaseSettings):
     @classmethod
     def load(cls, **overrides: object) -> Self:
         """Errors: pydantic.ValidationError; ValueError naming a misspelt DRIPSTREAM_ variable."""
-        unknown = sorted(unknown_variables(os.environ.keys()))
+        unknown = sorted(unknown_variables({*os.environ, *dotenv_values(".env")}))
         if unknown:
             raise ValueError(f"unknown setting {', '.join(unknown)}; known: {', '.join(sorted(known_variables()))}")
         return cls(**overrides)  # type: ignore[arg-type]

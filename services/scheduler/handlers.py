@@ -9,7 +9,7 @@ import structlog
 
 from contracts import subjects
 from contracts.codec import decode_fact
-from contracts.facts import AnyFact, SignupReceived
+from contracts.facts import AnyFact, SignupReceived, Triggered
 from eventlog import topology
 from eventlog.connection import Broker, Unavailable
 from eventlog.consume import Done, Item, Outcome, Park, Work
@@ -45,11 +45,11 @@ async def on_facts(items: Sequence[Item[AnyFact]], shell: Shell) -> Outcome:
     Errors: Unavailable, to be tried again; parked where a signup names a campaign we do not have.
     """
     facts = [item.value for item in items]
-    for fact in facts:
-        if isinstance(fact, SignupReceived) and fact.campaign not in shell.campaigns:
-            return Park("unknown campaign", f"no folder campaigns/{fact.campaign}")
     contact = await read_contact(shell.events, facts[0].contact, facts)
     changes = await bring_into_line(contact, shell)
+    named = {fact.campaign for fact in facts if isinstance(fact, SignupReceived | Triggered)}
+    if unknown := named - shell.campaigns.keys():
+        return Park("unknown campaign", f"no folder campaigns/{min(unknown)}")
     return Done(f"armed {len(changes.arm)}, purged {len(changes.purge)}")
 
 

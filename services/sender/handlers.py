@@ -22,12 +22,13 @@ from journey.campaign import Campaign
 from journey.contact import Contact, fold
 from journey.plan import Pace, Planned, plan_all
 from journey.templates import RenderError
-from services.sender.decide import Doubt, Ended, Fail, Later, Lost, Send, Skip, Unwanted, decide
+from services.sender.decide import Decision, Doubt, Ended, Fail, Later, Lost, Send, Skip, Unwanted, decide
 from services.sender.outcome import Answer, Close, Record, Wait, outcome
 from services.sender.render import claim_for
 
 CONTENDED_S = 2.0
-LAG_S, LOOKS = 3.0, 4
+LAG_S, LOOKS = 1.0, 4
+UNLOADED_S = 300.0
 
 
 class Provider(Protocol):
@@ -57,45 +58,78 @@ async def on_due(items: Sequence[Item[EmailDue]], shell: Shell) -> Outcome:
     Errors: Unavailable, to be tried again.
     Source: design.md, "The sender's exactly-once".
     """
-    due = items[-1].value
-    result = await _look_at(due, shell, items[-1])
+    result = await _look_at(items[-1], shell)
     if isinstance(result, Done):
         for item in items:
             await shell.timers.clear(Timer.parse(item.subject))
     return result
 
 
-async def _look_at(due: EmailDue, shell: Shell, item: Item[EmailDue]) -> Outcome:
-    email = EmailId.parse(due.email_id)
-    entry = await shell.claims.get(due.email_id)  # before the facts: what settles a claim is in them by then
+@dataclass(frozen=True)
+class _Case:
+    """One email, and all that is known of it."""
+
+    email_id: str
+    email: EmailId
+    item: Item[EmailDue]
+    claimed: Entry[Claim] | None
+    contact: Contact
+    planned: Planned | None
+
+
+async def _look_at(item: Item[EmailDue], shell: Shell) -> Outcome:
+    email_id = item.value.email_id
+    email = EmailId.parse(email_id)
+    claimed = await shell.claims.get(email_id)  # before the facts: what settles a claim is in them by then
     contact = fold(email.contact, await shell.events.history(email.contact))
-    planned = plan_all(contact, shell.campaigns, shell.pace).get(due.email_id)
-    about: dict[str, Any] = {"contact": email.contact, "at": shell.clock(), "email_id": due.email_id}
-    match decide(planned, entry.value if entry else None, shell.clock()):
+    planned = plan_all(contact, shell.campaigns, shell.pace).get(email_id)
+    case = _Case(email_id, email, item, claimed, contact, planned)
+    decision = decide(planned, claimed.value if claimed else None, shell.clock())
+    if not_yet := _not_yet(case, decision, shell):
+        return not_yet
+    if isinstance(decision, Send) and planned:
+        return await _send(planned, contact, shell, item, _Attempt(decision.attempt, decision.repeat, claimed))
+    return await _end(case, decision, shell)
+
+
+def _not_yet(case: _Case, decision: Decision, shell: Shell) -> Retry | None:
+    """What looks final, and may only look so from here: an older deployment, or a replica that lags."""
+    lags = case.item.attempt < LOOKS
+    match decision:
+        case Skip("not_planned") if case.email.campaign not in shell.campaigns:
+            return Retry(UNLOADED_S, f"campaign {case.email.campaign} is not loaded here")
+        case Skip("not_planned") if lags:
+            return Retry(LAG_S, "not planned, as far as the facts are visible yet")
+        case Lost() if lags:
+            return Retry(LAG_S, "settled, but the fact is not visible yet")
+    return None
+
+
+async def _end(case: _Case, decision: Decision, shell: Shell) -> Outcome:
+    """Everything but sending: write down what it came to, once, and let go of the claim."""
+    about: dict[str, Any] = {"contact": case.email.contact, "at": shell.clock(), "email_id": case.email_id}
+    match decision:
         case Ended(state):
-            return await _settle(due, shell, f"already {state}", claimed=entry)
+            return await _settle(case, shell, f"already {state}")
         case Unwanted(reason):
-            return await _settle(due, shell, f"unwanted: {reason}", claimed=None)
+            return Done(f"unwanted: {reason}")
         case Later(when):
-            await shell.timers.arm(Timer.at(due.email_id, when))
+            await shell.timers.arm(Timer.at(case.email_id, when))
             return Done("armed for later")
         case Skip(reason):
             await shell.events.append(EmailSkipped(**about, reason=reason))
-            return await _settle(due, shell, f"skipped: {reason}", claimed=entry)
+            return await _settle(case, shell, f"skipped: {reason}")
         case Fail(reason):
             await shell.events.append(EmailFailed(**about, reason="expired", detail=reason))
-            return await _settle(due, shell, f"failed: {reason}", claimed=entry)
-        case Lost() if item.attempt < LOOKS:
-            return Retry(LAG_S, "settled, but the fact is not visible yet")
+            return await _settle(case, shell, f"failed: {reason}")
         case Lost():
-            await _record_doubt(EmailUnknown(**about, reason="settled before, without a fact"), shell, item)
+            await _record_doubt(EmailUnknown(**about, reason="settled before, without a fact"), shell, case.item)
             return Done("unknown: settled before, without a fact")
         case Doubt(reason):
-            await _record_doubt(EmailUnknown(**about, reason=reason), shell, item)
-            return await _settle(due, shell, f"unknown: {reason}", claimed=entry)
-        case Send(attempt=attempt, repeat=repeat) if planned:
-            return await _send(planned, contact, shell, item, _Attempt(attempt, repeat, entry))
-    raise AssertionError("a decision to send without a plan")
+            await _record_doubt(EmailUnknown(**about, reason=reason), shell, case.item)
+            return await _settle(case, shell, f"unknown: {reason}")
+        case Send():
+            raise AssertionError("a decision to send without a plan")
 
 
 @dataclass(frozen=True)
@@ -170,9 +204,9 @@ async def _record_doubt(fact: EmailUnknown, shell: Shell, item: Item[EmailDue]) 
     await shell.events.append(fact)
 
 
-async def _settle(due: EmailDue, shell: Shell, what: str, *, claimed: Entry[Claim] | None) -> Outcome:
-    if claimed and claimed.value.body is not None:
-        await shell.claims.settle(due.email_id, shell.clock())
+async def _settle(case: _Case, shell: Shell, what: str) -> Outcome:
+    if case.claimed and case.claimed.value.body is not None:
+        await shell.claims.settle(case.email_id, shell.clock())
     return Done(what)
 
 

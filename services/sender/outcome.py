@@ -16,7 +16,10 @@ from journey.plan import Pace
 
 SAME_KEY_BUSY = "concurrent_idempotent_requests"
 SAME_KEY_OTHER_BODY = "invalid_idempotent_request"
-RETRYABLE_NO = frozenset({"rate_limit_exceeded", "resource_locked"})
+NOT_REACHED = "not_reached"
+"""No connection came about, so nothing was accepted."""
+
+RETRYABLE_NO = frozenset({"rate_limit_exceeded", "resource_locked", NOT_REACHED})
 RETRYABLE_MAYBE = frozenset({"application_error", "internal_server_error", "service_unavailable", "HttpClientError"})
 CLOSED = frozenset(
     {

@@ -12,10 +12,11 @@ from aiolimiter import AsyncLimiter
 from resend.exceptions import ResendError
 from resend.http_client_async import AsyncHTTPClient
 
-from services.sender.outcome import Accepted, Answer, Refused
+from services.sender.outcome import NOT_REACHED, Accepted, Answer, Refused
 
 log = structlog.get_logger(__name__)
 TIMEOUT_S = 25.0
+DEFAULT_URL = "https://api.resend.com"
 
 
 class PooledClient(AsyncHTTPClient):
@@ -33,7 +34,10 @@ class PooledClient(AsyncHTTPClient):
         files: dict[str, Any] | None = None,
         data: dict[str, str] | None = None,
     ) -> tuple[bytes, int, Mapping[str, str]]:
-        answer = await self._client.request(method, url, headers=dict(headers), json=json, files=files, data=data)
+        try:
+            answer = await self._client.request(method, url, headers=dict(headers), json=json, files=files, data=data)
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
+            raise ResendError(503, NOT_REACHED, type(error).__name__, "") from error  # the SDK would hide which it was
         return answer.content, answer.status_code, answer.headers
 
     async def close(self) -> None:
@@ -74,9 +78,9 @@ class Resend:
     """Errors never leave as exceptions: every way a call can end is an Answer."""
 
     def __init__(self, api_key: str, api_url: str | None, per_second: float) -> None:
-        resend.api_key = api_key
-        resend.api_url = api_url or "https://api.resend.com"
+        self._before = resend.api_key, resend.api_url, resend.default_async_http_client
         self._client = PooledClient()
+        resend.api_key, resend.api_url = api_key, api_url or DEFAULT_URL
         resend.default_async_http_client = self._client
         self.limit = RateLimit(per_second)
 
@@ -101,6 +105,8 @@ class Resend:
         return Accepted(str(result["id"]))
 
     async def close(self) -> None:
+        """The SDK keeps its settings in the module: leave them as they were found."""
+        resend.api_key, resend.api_url, resend.default_async_http_client = self._before
         await self._client.close()
 
 

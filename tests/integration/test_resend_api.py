@@ -4,8 +4,10 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from datetime import datetime
+from typing import Any
 
 import pytest
+import resend as resend_sdk
 
 from journey.contact import fold
 from journey.plan import Pace, plan_all
@@ -21,7 +23,7 @@ from tests.unit.journey.test_plan import ME, STEPS, campaign
 KEY = make_email_id()
 
 
-def body(step: str = "email-1", **signup: object) -> str:
+def body(step: str = "email-1", **signup: Any) -> str:
     """The request as the sender renders it."""
     contact = fold(ME, [make_signup(**signup)])
     planned = plan_all(contact, {CAMPAIGN: campaign()}, Pace())[make_email_id(step)]
@@ -118,12 +120,18 @@ async def test_a_bad_key_closes_the_sender(sandbox: Sandbox) -> None:
     assert verdict(answer) == "closed"
 
 
-async def test_nobody_answering_may_have_been_accepted() -> None:
+async def test_nobody_there_has_accepted_nothing() -> None:
     api = Resend("re_test", "http://127.0.0.1:9", per_second=1000)
     answer = await api.send(body(), key=KEY)
     await api.close()
     assert isinstance(answer, Refused)
-    assert (answer.status, verdict(answer)) == (0, "maybe")
+    assert (answer.error_type, verdict(answer)) == ("not_reached", "no")
+
+
+async def test_closing_leaves_the_sdk_as_it_was_found(sandbox: Sandbox) -> None:
+    before = resend_sdk.api_key, resend_sdk.api_url, resend_sdk.default_async_http_client
+    await Resend("re_other", sandbox.url, per_second=1).close()
+    assert (resend_sdk.api_key, resend_sdk.api_url, resend_sdk.default_async_http_client) == before
 
 
 async def test_sends_keep_to_the_configured_rate(sandbox: Sandbox) -> None:

@@ -1,4 +1,4 @@
-"""Random lives of a meeting, against a model that knows nothing of plans: a calendar on a wall and somebody looking at it.
+"""Random lives of a meeting, against a model that knows nothing of plans: somebody who looks at a calendar on a wall.
 
 The model walks through time. At each reminder's moment it asks what the calendar says right then, and notes what it
 would send. The real thing has to send exactly that, however the facts were shuffled and repeated on the way.

@@ -1,12 +1,15 @@
 """What follows from bookings: reminders that are always right."""
 
 from datetime import timedelta
+from typing import Any
 
+import msgspec
 import pytest
 
-from contracts.facts import AnyFact
+from contracts.base import Fact
 from contracts.ids import contact_id
 from journey.contact import fold
+from journey.model import Sequence
 from journey.plan import Pace, Planned, plan
 from journey.simulate import simulate
 from tests.factories import (
@@ -24,30 +27,30 @@ from tests.factories import (
     make_signup,
     make_triggered,
 )
-from tests.unit.journey.small_campaign import NURTURE, campaign
+from tests.unit.journey.small_campaign import NURTURE, campaign, step
 
 ME = contact_id(ADA)
 SMALL = {CAMPAIGN: campaign()}
 START = at(days=7)
 
 
-def planned(*facts: AnyFact, sequence: str, pace: Pace | None = None) -> list[Planned]:
+def planned(*facts: Fact, sequence: str, pace: Pace | None = None) -> list[Planned]:
     emails = plan(fold(ME, facts), campaign(), pace or Pace())
     return [each for each in emails if each.sequence.id == sequence]
 
 
-def states(*facts: AnyFact, sequence: str, pace: Pace | None = None) -> dict[str, str]:
+def states(*facts: Fact, sequence: str, pace: Pace | None = None) -> dict[str, str]:
     """Of the current time of the only meeting: step → state, or why not."""
     emails = planned(*facts, sequence=sequence, pace=pace)
     return {each.step.id: each.reason or each.state for each in emails if each.unwanted != "booking_rescheduled"}
 
 
-def sent(*facts: AnyFact) -> list[tuple[str, timedelta]]:
+def sent(*facts: Fact) -> list[tuple[str, timedelta]]:
     """What a whole life leads to: step and time since the beginning."""
     return [(each.planned.step.id, each.at - at()) for each in simulate(ME, facts, SMALL, Pace()).sent]
 
 
-def booked(**overrides: object) -> AnyFact:
+def booked(**overrides: Any) -> Fact:
     return make_booking_created(**({"start": START, "end": START + timedelta(minutes=30), "sent_at": at()} | overrides))
 
 
@@ -128,7 +131,7 @@ def test_after_a_late_move_reminders_come_again_and_the_guide_does_not() -> None
     assert states(booked(), late, _was_sent("guide"), sequence="precall")["guide"] == "already_sent_before_it_moved"
 
 
-def _was_sent(step: str) -> AnyFact:
+def _was_sent(step: str) -> Fact:
     first = planned(booked(), sequence="precall")
     email_id = next(each.email_id for each in first if each.step.id == step)
     return make_email_sent(email_id=email_id)
@@ -201,13 +204,9 @@ def test_a_follow_up_nobody_asked_for_is_not_sent_to_who_cancelled() -> None:
 def test_the_nurture_goes_on_after_a_booking_unless_the_campaign_says_otherwise() -> None:
     facts = [make_signup(), booked()]
     assert set(states(*facts, sequence="nurture").values()) == {"pending"}
-    strict = campaign(NURTURE.__class__(**{**_fields(NURTURE), "exit_on": ("booking_created",)}))
+    strict = campaign(msgspec.structs.replace(NURTURE, exit_on=("booking_created",)))
     emails = plan(fold(ME, facts), strict, Pace())
     assert {each.reason for each in emails} == {"booking_created"}
-
-
-def _fields(struct: object) -> dict[str, object]:
-    return {name: getattr(struct, name) for name in struct.__struct_fields__}  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("sequence", ["nurture", "decision"])
@@ -233,3 +232,33 @@ def test_two_meetings_are_reminded_of_each_on_its_own() -> None:
     )
     emails = [each for each in planned(booked(), other, sequence="precall") if each.is_pending]
     assert len(emails) == len({each.email_id for each in emails}) == 6
+
+
+def test_a_sequence_without_anchor_counts_from_the_booking() -> None:
+    confirm = campaign(Sequence("confirm", "booking_created", (step("hello", 0),)))
+    [email] = plan(fold(ME, [booked()]), confirm, Pace())
+    assert email.due == at()
+
+
+def test_cancelling_one_call_does_not_stop_what_follows_another() -> None:
+    follow = Sequence("postcall", "booking_created", (step("thanks", 2),), anchor="end", exit_on=("booking_cancelled",))
+    facts = [make_booking_created("a1"), make_booking_created("c1"), make_booking_cancelled("c1")]
+    emails = plan(fold(ME, facts), campaign(follow), Pace())
+    assert sorted(each.reason or each.state for each in emails) == ["booking_cancelled", "pending"]
+
+
+def test_the_host_asking_for_another_time_counts_as_a_cancellation() -> None:
+    nurture = campaign(Sequence("nurture", "signup", (step("one", 24),), exit_on=("booking_cancelled",)))
+    facts = [make_signup(), booked(), make_booking_cancelled(reschedule_requested=True)]
+    assert plan(fold(ME, facts), nurture, Pace())[0].reason == "booking_cancelled"
+
+
+def test_a_missed_call_that_moves_is_not_missed_again() -> None:
+    noshow = campaign(Sequence("noshow", "no_show_reported", (step("missed", 0.1), step("last", 48))))
+    facts = [
+        booked(),
+        make_no_show_reported(at=at(days=7, hours=1)),
+        make_booking_rescheduled(start=at(days=20), sent_at=at(days=7, hours=5), at=at(days=7, hours=5)),
+    ]
+    life = simulate(ME, facts, {CAMPAIGN: noshow}, Pace())
+    assert [each.planned.step.id for each in life.sent] == ["missed"]

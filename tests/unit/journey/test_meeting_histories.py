@@ -41,6 +41,7 @@ def said(draw: st.DrawFn) -> BookingFact:
     values: dict[str, Any] = {"uid": draw(st.sampled_from(UIDS)), "sent_at": at(minutes=draw(st.integers(0, 4)))}
     calendar = draw(st.sampled_from([None, ICAL, "other@example.com"]))
     before = draw(st.sampled_from([None, *UIDS]))
+    values["delivery"] = draw(st.sampled_from([None, "d1", "d2"]))
     if make in MAKERS[:3]:
         values |= {"start": at(days=draw(st.integers(7, 9))), "ical_uid": calendar}
         values["before" if make is make_booking_rescheduled else "reschedule_uid"] = before

@@ -208,6 +208,12 @@ def test_a_meeting_moved_after_it_was_missed_is_still_to_come(facts: list[Bookin
     assert (meeting.ended, meeting.no_show) == (False, False)
 
 
+@given(st.permutations([*make_chain("missed", "moved", "missed"), make_no_show_withdrawn("b1", sent_at=at(hours=9))]))
+def test_a_no_show_taken_back_for_an_old_time_stays_for_the_new_one(facts: list[BookingFact]) -> None:
+    meeting = only(*facts)
+    assert (meeting.current.uid, meeting.no_show, meeting.no_show_at) == ("b2", True, at(hours=3))
+
+
 @given(
     st.permutations(
         [make_booking_created(), make_booking_rescheduled("b1", "b1"), make_no_show_reported("b1")],

@@ -1,0 +1,14 @@
+"""Where commands print: as wide as the terminal, and wide enough for anything where there is none."""
+
+import os
+import sys
+
+from rich.console import Console
+
+WIDE = 200
+
+
+def output() -> Console:
+    """Tables and keys are not folded in a file or a pipe."""
+    width = None if sys.stdout.isatty() or os.environ.get("COLUMNS") else WIDE
+    return Console(width=width)
