@@ -5,7 +5,7 @@ link in between never arrived, are one meeting. What was sent last decides which
 stays cancelled, whatever is delivered after it.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from typing import Literal
 
@@ -26,6 +26,8 @@ from contracts.bookings import (
 
 Status = Literal["booked", "requested", "cancelled", "rejected", "reschedule_requested", "unknown"]
 
+CALLED_OFF = ("cancelled", "reschedule_requested")
+
 
 class Booking(msgspec.Struct, frozen=True):
     """One booking: its newest time, and whether it still holds. `details` is None where only its end was heard of."""
@@ -37,17 +39,30 @@ class Booking(msgspec.Struct, frozen=True):
     """When the newest of its facts that count was sent."""
 
 
+class NoShow(msgspec.Struct, frozen=True):
+    """Somebody did not come to this booking: when that was last reported, and whether it was taken back."""
+
+    uid: str
+    at: datetime
+    taken_back: bool
+    holds: bool
+    """Not taken back, and of the time that counts: the meeting has not moved since."""
+
+
 class Meeting(msgspec.Struct, frozen=True):
     """What is known of one meeting. `current` is the booking that counts; `times` are all it ever had, oldest first."""
 
     current: Booking
     times: tuple[Scheduled, ...]
-    no_show: bool = False
-    no_show_at: datetime | None = None
-    """When it was last reported, even if that was taken back, and of which booking."""
+    no_shows: tuple[NoShow, ...] = ()
+    called_off: int = 0
+    """How many of its bookings were cancelled."""
 
-    no_show_uid: str | None = None
     ended: bool = False
+
+    @property
+    def no_show(self) -> bool:
+        return any(each.holds for each in self.no_shows)
 
     @property
     def is_on(self) -> bool:
@@ -59,9 +74,9 @@ class Meeting(msgspec.Struct, frozen=True):
 
     @property
     def sequence(self) -> int:
-        """For the calendar file: grows with every move, and once more when it is cancelled."""
+        """For the calendar file: grows with every move, and with every cancellation."""
         told = [each.ical_sequence for each in self.times if each.ical_sequence is not None]
-        return max([*told, len(self.times) - 1, 0]) + (0 if self.is_on else 1)
+        return max([*told, len(self.times) - 1, 0]) + self.called_off
 
 
 def meetings(facts: Iterable[BookingFact]) -> tuple[Meeting, ...]:
@@ -129,16 +144,25 @@ def _meeting(facts: list[BookingFact]) -> Meeting:
     replaced = {before for fact in facts if (before := getattr(fact, "reschedule_uid", None)) and before != fact.uid}
     heads = [booking for booking in bookings if booking.uid not in replaced] or bookings
     current = max(heads, key=lambda booking: (booking.heard_at, booking.status != "unknown", booking.uid))
-    told = sorted((fact for fact in facts if isinstance(fact, NoShowReported | NoShowWithdrawn)), key=_order)
-    reports = [each for each in told if isinstance(each, NoShowReported)]
     return Meeting(
         current=current,
         times=tuple(sorted((fact for fact in facts if isinstance(fact, Scheduled)), key=_order)),
-        no_show=bool(told) and isinstance(told[-1], NoShowReported) and _is_about(told[-1], current),
-        no_show_at=reports[-1].sent_at if reports else None,
-        no_show_uid=reports[-1].uid if reports else None,
+        no_shows=tuple(_no_shows(facts, current)),
+        called_off=sum(booking.status in CALLED_OFF for booking in bookings),
         ended=any(isinstance(fact, MeetingEnded) and _is_about(fact, current) for fact in facts),
     )
+
+
+def _no_shows(facts: list[BookingFact], current: Booking) -> Iterator[NoShow]:
+    """One for each booking that somebody was reported missing at."""
+    told = sorted((fact for fact in facts if isinstance(fact, NoShowReported | NoShowWithdrawn)), key=_order)
+    for uid in sorted({fact.uid for fact in told}):
+        said = [fact for fact in told if fact.uid == uid]
+        reports = [fact for fact in said if isinstance(fact, NoShowReported)]
+        if reports:
+            taken_back = said[-1] is not reports[-1]
+            holds = not taken_back and _is_about(reports[-1], current)
+            yield NoShow(uid, reports[-1].sent_at, taken_back, holds)
 
 
 def _is_about(fact: BookingFact, current: Booking) -> bool:

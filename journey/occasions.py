@@ -13,13 +13,11 @@ from contracts.bookings import BookingRequested, Scheduled
 from contracts.facts import EmailSent, Triggered
 from contracts.ids import EmailId, digest
 from journey.contact import Contact
-from journey.meetings import Meeting
+from journey.meetings import CALLED_OFF, Meeting
 from journey.model import Campaign, Sequence
 
 ONCE = "once"
 """The instance of a sequence that a contact goes through once."""
-
-CALLED_OFF = ("cancelled", "reschedule_requested")
 
 
 class Occasion(msgspec.Struct, frozen=True):
@@ -131,13 +129,12 @@ def _was_sent_calendar(meeting: Meeting, contact: Contact, campaign: Campaign) -
 
 def _missed(meeting: Meeting) -> Iterator[Occasion]:
     """A no-show at a meeting we know; guests and strangers are not written to about it."""
-    if meeting.no_show_at and meeting.no_show_uid and meeting.times:
-        taken_back = meeting.no_show_uid == meeting.current.uid
+    for missed in meeting.no_shows if meeting.times else ():
         yield Occasion(
-            instance=digest(meeting.no_show_uid),
-            anchor=meeting.no_show_at,
-            began_at=meeting.no_show_at,
-            over=None if meeting.no_show else "no_show_withdrawn" if taken_back else "booking_rescheduled",
+            instance=digest(missed.uid),
+            anchor=missed.at,
+            began_at=missed.at,
+            over=None if missed.holds else "no_show_withdrawn" if missed.taken_back else "booking_rescheduled",
             time=meeting.times[-1],
             meeting=meeting,
         )
@@ -182,7 +179,7 @@ def _moments(contact: Contact, campaign: Campaign, name: str, occasion: Occasion
         case "booking_cancelled":
             return [each.current.heard_at for each in meant if each.current.status in CALLED_OFF]
         case "no_show_reported":
-            return [each.no_show_at for each in meant if each.no_show and each.no_show_at]
+            return [missed.at for each in meant for missed in each.no_shows if missed.holds]
         case _:
             said = contact.triggers.values()
             return [each.at for each in said if (each.campaign, each.name) == (campaign.id, name)]

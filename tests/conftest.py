@@ -9,11 +9,16 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from nats.js.errors import NotFoundError
 
 from eventlog import topology
 from eventlog.connection import Broker, connect
 from eventlog.server import NatsServer
+
+settings.register_profile("here", deadline=None)  # how long an example takes depends on who else is at work
+settings.register_profile("ci", parent=settings.get_profile("here"), derandomize=True)
+settings.load_profile("ci" if os.environ.get("CI") else "here")
 
 EXTERNAL = os.environ.pop("NATS_URL", None)  # processes that tests start are told theirs
 _checked: set[str] = set()

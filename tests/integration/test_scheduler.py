@@ -112,7 +112,12 @@ async def test_two_schedulers_at_once_arm_each_timer_once(shell: Shell) -> None:
     assert len(timers) == len(set(timers)) == 7 * 50
 
 
-async def test_a_broker_restart_in_the_middle_leaves_nobody_unscheduled(shell: Shell, nats_server: NatsServer) -> None:
+async def test_a_broker_restart_in_the_middle_leaves_nobody_unscheduled(
+    shell: Shell, nats_server: NatsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    soon = replace(topology.SCHEDULER, config=replace(topology.SCHEDULER.config, ack_wait=3.0))
+    await shell.broker.js.add_consumer(soon.stream, soon.config)  # what was in hand comes again after that
+    monkeypatch.setattr(topology, "SCHEDULER", soon)
     people = [f"p{n}@example.com" for n in range(200)]
     for person in people:
         await shell.events.append(make_signup(person))

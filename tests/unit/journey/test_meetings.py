@@ -183,7 +183,7 @@ MARKED = [
 def test_the_last_word_on_a_no_show_counts(said: int, no_show: bool, last: int | None, data: st.DataObject) -> None:
     meeting = only(*data.draw(st.permutations(MARKED[:said])))
     assert meeting.no_show is no_show
-    assert meeting.no_show_at == (last and at(days=7, hours=last))
+    assert [each.at for each in meeting.no_shows] == ([at(days=7, hours=last)] if last else [])
     assert meeting.is_on
 
 
@@ -211,7 +211,19 @@ def test_a_meeting_moved_after_it_was_missed_is_still_to_come(facts: list[Bookin
 @given(st.permutations([*make_chain("missed", "moved", "missed"), make_no_show_withdrawn("b1", sent_at=at(hours=9))]))
 def test_a_no_show_taken_back_for_an_old_time_stays_for_the_new_one(facts: list[BookingFact]) -> None:
     meeting = only(*facts)
-    assert (meeting.current.uid, meeting.no_show, meeting.no_show_at) == ("b2", True, at(hours=3))
+    assert (meeting.current.uid, meeting.no_show) == ("b2", True)
+    assert [(each.uid, each.holds, each.taken_back) for each in meeting.no_shows] == [
+        ("b1", False, True),
+        ("b2", True, False),
+    ]
+
+
+def test_the_calendar_sequence_grows_with_every_move_and_every_cancellation() -> None:
+    asked = make_booking_cancelled("b1", reschedule_requested=True, sent_at=at(hours=1))
+    again = make_booking_rescheduled("b2", "b1", sent_at=at(hours=2), ical_sequence=1)
+    grown = [only(*facts).sequence for facts in ([make_booking_created()], [make_booking_created(), asked])]
+    grown.append(only(make_booking_created(), asked, again).sequence)
+    assert grown == [0, 1, 2]
 
 
 @given(
