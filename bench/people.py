@@ -7,7 +7,8 @@ from contracts.ids import EmailId, contact_id
 from contracts.subjects import Timer
 from journey.campaign import Campaign, load_campaigns
 from journey.contact import fold
-from journey.occasions import ONCE, Pace, plan
+from journey.occasions import ONCE
+from journey.plan import Pace, plan
 from services.ingest.signup import translate
 from services.settings import ROOT
 

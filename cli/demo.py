@@ -28,7 +28,7 @@ from services.settings import Settings
 SPEEDUP = 20
 """A testing minute, itself a production day or two, passes in three seconds."""
 
-PATIENCE_S = 90
+PATIENCE_S = 150
 
 
 async def demo(settings: Settings, *, keep: bool, fresh: bool) -> int:
@@ -204,7 +204,7 @@ def _say_what_runs(console: Console, all_: Running) -> None:
         f"  curl -s http://127.0.0.1:{port}/webhook/christmas-signup -H 'content-type: application/json' \\\n"
         f'    -d \'{{"email":"you@example.com","first_name":"You","assessment_score":50,"red_systems":2}}\'\n'
         f"  .venv/bin/dripstream pending --data-dir {all_.settings.data_dir}\n"
-        f"  nats --server {all_.nats} kv ls timers\n"
+        f"  nats --server {all_.nats.rpartition('@')[2]} kv ls timers\n"
         f"Ctrl-C ends it.",
         highlight=False,
         soft_wrap=True,

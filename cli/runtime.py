@@ -80,11 +80,11 @@ async def run_alone(name: str, settings: Settings) -> None:
     given, sandbox = settings, f"http://127.0.0.1:{settings.sandbox_port}"
     settings = with_stand_ins(settings, sandbox)
     campaigns = load_campaigns(settings.campaigns_dir)
-    for backend in describe(given, nats=nats_url(settings), sandbox_url=sandbox):
-        log.info("backend", name=backend.name, real=backend.real, where=backend.where)
     with stop_on_signal() as stop:
         async with connect(nats_url(settings), name=name, patience_s=CONNECT_S) as broker:
             report_drift(await topology.require(broker, replicas=settings.replicas))
+            for backend in describe(given, nats=nats_url(settings), sandbox_url=sandbox):
+                log.info("backend", name=backend.name, real=backend.real, where=backend.where)
             log.info("started", service=name)
             await service(name)(broker, settings, campaigns, stop)
     log.info("stopped", service=name)
@@ -101,6 +101,8 @@ async def running(settings: Settings, stop: asyncio.Event) -> AsyncIterator[Runn
         nats = await stack.enter_async_context(_nats(settings, stop))
         broker = await stack.enter_async_context(connect(nats, name="up", patience_s=CONNECT_S))
         report_drift(await topology.init(broker, replicas=settings.replicas))
+        if settings.nats_url is None:  # ours alone, as the lock on the data folder says
+            await topology.take_over(broker)
         sandbox = await stack.enter_async_context(_sandbox(settings))
         used = with_stand_ins(settings, sandbox)
         await stack.enter_async_context(_supervised(broker, used, campaigns, stop))

@@ -50,7 +50,7 @@ def banner(given: Settings, all_: Running) -> str:
         lines.append(f"sandbox   {all_.sandbox}")
     if given.testing_mode or given.speedup != 1:
         lines.append(f"time      compressed: testing delays {given.testing_mode}, {given.speedup:g} times as fast")
-    lines.append(f"nats CLI  nats --server {all_.nats} kv ls timers")
+    lines.append(f"nats CLI  nats --server {all_.nats.rpartition('@')[2]} kv ls timers")
     return "\n".join(lines)
 
 

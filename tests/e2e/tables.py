@@ -25,6 +25,8 @@ def expected_contact(person: Person, facts: list[AnyFact]) -> dict[str, Any]:
         **person.row(),
         "Signup Date": _signed_up(facts),
         **person.assessment_row(),
+        "Booking Status": None,
+        "Diagnostic Call Date": None,
     }
 
 

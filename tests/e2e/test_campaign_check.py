@@ -13,13 +13,13 @@ from tests.e2e.processes import Machine
 async def test_the_campaigns_we_ship_are_in_order(here: Machine) -> None:
     answer = await here.run("campaigns", "check")
     assert (answer.code, answer.err) == (0, "")
-    assert answer.out == "christmas-2025: 7 steps, 13 templates\n"
+    assert answer.out == "christmas-2025: 15 steps, 21 templates\n"
 
 
 async def test_the_check_says_it_in_json_too(here: Machine) -> None:
     answer = await here.run("campaigns", "check", "--json")
     assert answer.code == 0
-    assert json.loads(answer.out) == {"campaign": "christmas-2025", "steps": 7, "templates": 13}
+    assert json.loads(answer.out) == {"campaign": "christmas-2025", "steps": 15, "templates": 21}
 
 
 @pytest.fixture
