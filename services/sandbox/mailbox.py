@@ -28,11 +28,12 @@ class Tag(msgspec.Struct, frozen=True):
 
 
 class Attachment(msgspec.Struct, frozen=True):
-    """What is kept of an attachment: enough to see it was there."""
+    """What is kept of an attachment; the content, as Base64, only where it is small."""
 
     filename: str
     size: int
     content_type: str | None = None
+    content: str = ""
 
 
 class Draft(msgspec.Struct, frozen=True):

@@ -225,6 +225,10 @@ def _tag(tag: dict[str, object]) -> Tag:
     return Tag(name, value)
 
 
+KEPT = 64 * 1024
+"""Attachments up to this size can be looked at afterwards."""
+
+
 def _attachments(fields: dict[str, object]) -> list[Attachment]:
     listed = [_attachment(each) for each in _list_of_objects(fields, "attachments", _bad_attachment)]
     if sum(each.size for each in listed) > MAX_ATTACHMENT_BYTES:
@@ -247,7 +251,9 @@ def _attachment(each: dict[str, object]) -> Attachment:
     kind = each.get("content_type")
     if kind is not None and not isinstance(kind, str):
         _bad_attachment("The `content_type` of an attachment must be a `string`.")
-    return Attachment(filename, _encoded_size(each.get("content")), kind)
+    content = each.get("content")
+    size = _encoded_size(content)
+    return Attachment(filename, size, kind, content if isinstance(content, str) and size <= KEPT else "")
 
 
 def _encoded_size(content: object) -> int:
