@@ -14,7 +14,7 @@ install: .venv/.installed
 	$(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes --upgrade --target .venv/old-server -r requirements/old-server.txt
 	@touch $@
 
-demo: install  ## a signup per segment becomes 21 emails and 6 Notion rows, in half a minute
+demo: install  ## three signups and two calls become 25 emails and 6 Notion rows, in half a minute
 	$(BIN)/dripstream demo $(ARGS)
 
 test: install

@@ -3,6 +3,8 @@
 import getpass
 from datetime import UTC, datetime
 
+from email_validator import EmailNotValidError, validate_email
+
 from cli.backends import nats_url
 from cli.operate import print_json
 from cli.output import output
@@ -28,6 +30,7 @@ async def trigger(
 ) -> None:
     """Append the fact `triggered`. Errors: ValueError naming what is known; NoBroker, Unavailable, CampaignError."""
     require_known(load_campaigns(settings.campaigns_dir), campaign, name)
+    email = checked_address(email)
     now = datetime.now(UTC)
     fact = Triggered(
         contact=contact_id(email),
@@ -47,6 +50,14 @@ async def trigger(
     else:
         known = "was known already" if stored.duplicate else "noted"
         output().print(f"{name} for {email} {known}: {fact.id}", highlight=False)
+
+
+def checked_address(email: str) -> str:
+    """Errors: ValueError."""
+    try:
+        return validate_email(email, check_deliverability=False).normalized.lower()
+    except EmailNotValidError as error:
+        raise ValueError(f"not an address: {error}") from error
 
 
 def require_known(campaigns: dict[str, Campaign], campaign: str, name: str) -> None:

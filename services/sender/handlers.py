@@ -56,13 +56,30 @@ async def on_due(items: Sequence[Item[EmailDue]], shell: Shell) -> Outcome:
 
     Shape:  EmailDue → at most one EmailSent, EmailSkipped, EmailFailed, EmailUnknown or EmailAttemptFailed.
     Errors: Unavailable, to be tried again.
-    Source: design.md, "The sender's exactly-once".
+    Source: docs/architecture.md and docs/adr/0003.
     """
     result = await _look_at(items[-1], shell)
     if isinstance(result, Done):
         for item in items:
             await shell.timers.clear(Timer.parse(item.subject))
+    if isinstance(result, _NotWanted):
+        await _arm_if_wanted_again(items[-1].value.email_id, shell)
+        return Done(result.what)
     return result
+
+
+@dataclass(frozen=True)
+class _NotWanted(Done):
+    """Nothing was sent, and nothing was written down, as the next fact may change it."""
+
+
+async def _arm_if_wanted_again(email_id: str, shell: Shell) -> None:
+    """A fact that came between our look and the clearing saw the wake-up still there, and so armed nothing."""
+    email = EmailId.parse(email_id)
+    contact = fold(email.contact, await shell.events.history(email.contact))
+    planned = plan_all(contact, shell.campaigns, shell.pace).get(email_id)
+    if planned and planned.is_pending:
+        await shell.timers.arm(Timer.at(email_id, planned.due))
 
 
 @dataclass(frozen=True)
@@ -95,13 +112,12 @@ async def _look_at(item: Item[EmailDue], shell: Shell) -> Outcome:
 def _not_yet(case: _Case, decision: Decision, shell: Shell) -> Retry | None:
     """What looks final, and may only look so from here: an older deployment, or a replica that lags."""
     lags = case.item.attempt < LOOKS
-    match decision:
-        case Skip("not_planned") if case.email.campaign not in shell.campaigns:
-            return Retry(UNLOADED_S, f"campaign {case.email.campaign} is not loaded here")
-        case Skip("not_planned") if lags:
-            return Retry(LAG_S, "not planned, as far as the facts are visible yet")
-        case Lost() if lags:
-            return Retry(LAG_S, "settled, but the fact is not visible yet")
+    if case.planned is None and case.email.campaign not in shell.campaigns:
+        return Retry(UNLOADED_S, f"campaign {case.email.campaign} is not loaded here")
+    if case.planned is None and lags:
+        return Retry(LAG_S, "not planned, as far as the facts are visible yet")
+    if isinstance(decision, Lost) and lags:
+        return Retry(LAG_S, "settled, but the fact is not visible yet")
     return None
 
 
@@ -112,7 +128,7 @@ async def _end(case: _Case, decision: Decision, shell: Shell) -> Outcome:
         case Ended(state):
             return await _settle(case, shell, f"already {state}")
         case Unwanted(reason):
-            return Done(f"unwanted: {reason}")
+            return _NotWanted(f"unwanted: {reason}")
         case Later(when):
             await shell.timers.arm(Timer.at(case.email_id, when))
             return Done("armed for later")

@@ -1,6 +1,7 @@
 """Exactly once, on a real nats-server: whatever crashes, repeats or races, one email at most, and never silence."""
 
 import asyncio
+import base64
 import dataclasses
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -18,10 +19,20 @@ from eventlog.connection import Broker, Unavailable
 from eventlog.consume import Consumer
 from eventlog.timers import STREAM
 from journey.contact import Email, fold
-from journey.plan import Pace
+from journey.plan import Pace, plan_all
 from services.sender.handlers import Shell, shell_for, work
 from services.sender.outcome import Refused
-from tests.factories import ADA, CAMPAIGN, at, make_email_id, make_email_sent, make_signup
+from tests.factories import (
+    ADA,
+    CAMPAIGN,
+    at,
+    make_booking_cancelled,
+    make_booking_created,
+    make_booking_requested,
+    make_email_id,
+    make_email_sent,
+    make_signup,
+)
 from tests.fakes import Clock, Provider
 from tests.unit.journey.test_plan import campaign
 from tests.waiting import eventually
@@ -345,3 +356,83 @@ async def test_a_settled_email_whose_facts_were_lost_is_not_sent_again(rig: Rig)
         await rig.wake(Timer.at(EMAIL, at(seconds=-1)))
         await eventually(lambda: _has_fact(rig, EmailUnknown), timeout=20)
     assert rig.provider.accepted == {EMAIL: 1}
+
+
+async def test_an_email_of_a_campaign_this_process_does_not_know_waits_for_one_that_does(rig: Rig) -> None:
+    """An older deployment must not end what a newer one planned."""
+    behind = dataclasses.replace(rig.shell, campaigns={})
+    stop = asyncio.Event()
+    task = asyncio.create_task(Consumer(rig.broker, work(behind), stop=stop).run())
+    await rig.wake()
+    await eventually(lambda: _was_put_off(rig))
+    stop.set()
+    await task
+    assert await rig.facts() == []
+    assert rig.provider.calls == []
+
+
+async def _was_put_off(rig: Rig) -> bool:
+    info = await rig.broker.js.consumer_info(STREAM, subjects.SENDER)
+    return bool(info.num_ack_pending and info.delivered and info.delivered.consumer_seq)
+
+
+def call(sent_s: float = 0, start_h: float = 72) -> AnyFact:
+    """A call whose prep guide is due now."""
+    return make_booking_created(start=at(hours=start_h), sent_at=at(days=-1, seconds=sent_s))
+
+
+def guide_of(facts: list[AnyFact]) -> Timer:
+    planned = plan_all(fold(contact_id(ADA), facts), {CAMPAIGN: campaign()}, Pace())
+    guide = next(each for each in planned.values() if each.step.id == "prep-guide")
+    return Timer.at(guide.email_id, guide.planned_for)
+
+
+async def test_an_email_around_a_call_carries_its_calendar_file(rig: Rig) -> None:
+    booked = call()
+    await rig.shell.events.append(booked)
+    timer = guide_of([booked])
+    async with sending(rig):
+        await rig.wake(timer)
+    body = msgspec.json.decode(rig.provider.bodies[timer.email_id][0])
+    [attachment] = body["attachments"]
+    assert attachment["content_type"].startswith("text/calendar")
+    assert b"METHOD:REQUEST" in base64.b64decode(attachment["content"])
+
+
+async def test_a_reminder_of_a_cancelled_call_is_not_sent_and_leaves_no_fact(rig: Rig) -> None:
+    booked = call()
+    await rig.shell.events.append(booked)
+    await rig.shell.events.append(make_booking_cancelled(sent_at=at(seconds=-1)))
+    async with sending(rig):
+        await rig.wake(guide_of([booked]))
+    assert rig.provider.calls == []
+    assert [fact.tag for fact in await rig.facts()] == ["booking_created", "booking_cancelled"]
+    assert await rig.shell.timers.fired() == []
+
+
+async def test_a_call_wanted_again_while_its_wake_up_was_put_aside_is_armed(rig: Rig) -> None:
+    """The scheduler saw the wake-up on its way and armed nothing; so whoever puts it aside looks once more."""
+    booked = call()
+    asked = make_booking_requested(start=at(hours=72), sent_at=at(days=-1))
+    await rig.shell.events.append(asked)
+    timer = guide_of([booked])
+    timers: Any = Confirming(rig.shell.timers, rig.shell.events, booked)
+    confirming = dataclasses.replace(rig.shell, timers=timers)
+    async with sending(rig, shell=confirming):
+        await rig.wake(timer)
+        await eventually(lambda: _has_fact(rig, EmailSent), timeout=8)
+    assert rig.provider.accepted == {timer.email_id: 1}
+
+
+class Confirming:
+    """The confirmation arrives just before the wake-up is cleared."""
+
+    def __init__(self, real: Any, events: Any, fact: AnyFact) -> None:
+        self._real, self._events, self._fact = real, events, fact
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._real, name)
+
+    async def clear(self, timer: Timer) -> None:
+        await self._events.append(self._fact)
+        await self._real.clear(timer)
