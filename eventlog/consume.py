@@ -109,6 +109,7 @@ class Consumer(Generic[T]):
         self._in_hand: dict[int, Msg] = {}
         self._slots = asyncio.Semaphore(work.slots)
         self._changed = asyncio.Event()
+        self._deaf = asyncio.Event()
         self._expected = 0
         self._paused_until = 0.0
         self._pull = 0
@@ -218,15 +219,16 @@ class Consumer(Generic[T]):
                 async with self._slots:
                     items = self._waiting.pop(key)
                     started = time.monotonic()
-                    outcome = self._not_now() or await self._handled(items)
+                    outcome = await self._not_now() or await self._handled(items)
                     await self._settle_all(items, outcome, started)
         finally:
             self._waiting.pop(key, None)
             del self._running[key]
 
-    def _not_now(self) -> Retry | None:
-        """What was pulled and has not begun goes back to the broker."""
+    async def _not_now(self) -> Retry | None:
+        """What was pulled and has not begun goes back to the broker: once it would not come straight back to us."""
         if self._stop.is_set():
+            await self._deaf.wait()
             return Retry(0, "stopping")
         return Retry(self.paused_s, "paused") if self.paused_s else None
 
@@ -303,14 +305,16 @@ class Consumer(Generic[T]):
                     break  # the connection is away; so is the redelivery
 
     async def _finish(self, subscription: Subscription) -> None:
-        """Let running handlers end; what has not begun is given back."""
+        """Hear nothing more; let running handlers end; give back what has not begun."""
+        with contextlib.suppress(NatsError, TimeoutError):  # the connection may be gone, and the subscription with it
+            async with asyncio.timeout(1):
+                await subscription.drain()  # type: ignore[no-untyped-call]  # nats-py leaves it so
+        self._deaf.set()
         if running := list(self._running.values()):
             _, late = await asyncio.wait(running, timeout=STOP_S)
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
-        with contextlib.suppress(NatsError):  # the connection is gone, and the subscription with it
-            await subscription.unsubscribe()
 
 
 def _backoff(attempt: int) -> float:
