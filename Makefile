@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: install demo test lint types check bench lock docs clean
+.PHONY: install demo test lint types check bench chaos lock docs clean
 
 install: .venv/.installed
 
@@ -31,6 +31,9 @@ check: lint types test
 
 bench: install
 	$(BIN)/python -m bench $(ARGS)
+
+chaos: install  ## break everything at random and repeatably, and count what was lost or doubled
+	$(BIN)/python -m chaos $(ARGS)
 
 docs: install  ## write docs/events.md from the contracts
 	$(BIN)/dripstream schema --write docs/events.md

@@ -18,7 +18,8 @@ from cli.main import _loop_factory
 from cli.runtime import stop_on_signal
 from contracts.messages import EmailDue
 from eventlog.connection import connect
-from eventlog.consume import Consumer, Done, Item, Outcome
+from eventlog.consume import Consumer
+from eventlog.outcomes import Done, Item, Outcome
 from services.logs import configure
 from services.sender.handlers import shell_for, work
 from services.sender.outcome import Answer

@@ -14,8 +14,10 @@ from cli.operate import print_json
 from cli.output import output
 from cli.runtime import CONNECT_S
 from contracts.bookings import BookingFact, Scheduled
+from contracts.deliveries import DeliveryFact
 from contracts.facts import AnyFact, EmailFact, SignupReceived, Triggered
 from contracts.ids import EmailId, contact_id
+from contracts.operators import HandlingFailed, OperatorFact
 from eventlog.connection import connect
 from eventlog.log import EventLog
 from journey.campaign import load_campaigns
@@ -38,6 +40,7 @@ WHY = {
     "no_show_reported": "they did not come to the meeting",
     "nothing_to_take_back": "no calendar file had been sent",
     "booking_created": "they booked a meeting",
+    "suppressed": "their mail server or they themselves refused our mail for good",
     "expired": "it was no longer worth sending when its time came",
     "not_planned": "the campaign no longer has this email",
 }
@@ -146,10 +149,15 @@ def describe(fact: AnyFact) -> str:
         return str(getattr(fact, "reason", None) or "")
     if isinstance(fact, Triggered):
         return f"{fact.campaign} {fact.name}, by {fact.by}"
+    if isinstance(fact, HandlingFailed):
+        return f"{fact.consumer}: {fact.reason}"
+    if isinstance(fact, OperatorFact):
+        return f"{fact.what}, by {fact.by}" + (f": {fact.why}" if fact.why else "")
     return _describe_email(fact)
 
 
-def _describe_email(fact: EmailFact) -> str:
-    email = EmailId.parse(fact.email_id)
-    said = getattr(fact, "subject", None) or getattr(fact, "reason", "")
-    return f"{email.sequence} {email.step}: {said}"
+def _describe_email(fact: EmailFact | DeliveryFact) -> str:
+    email = EmailId.parse(fact.email_id) if fact.email_id else None
+    name = f"{email.sequence} {email.step}" if email else "an email we do not know"
+    said = getattr(fact, "subject", None) or getattr(fact, "reason", "") or getattr(fact, "link", "")
+    return f"{name}: {said}" if said else name

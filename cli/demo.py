@@ -82,6 +82,7 @@ def _demo_settings(settings: Settings, folder: Path) -> Settings:
             "host": "127.0.0.1",
             "signup_webhook_secret": None,
             "calcom_webhook_secret": None,
+            "resend_webhook_secret": None,
             "resend_api_key": None,
             "resend_api_url": None,
             "notion_token": None,

@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
+import getpass
 import sys
 from collections.abc import Awaitable, Callable, Iterator
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,8 @@ click.rich_click.COMMAND_GROUPS = {
         {"name": "Try it", "commands": ["demo", "up"]},
         {"name": "Run services one by one", "commands": ["ingest", "scheduler", "sender", "notion-sync", "sandbox"]},
         {"name": "Write campaigns", "commands": ["campaigns", "simulate"]},
-        {"name": "Look and put right", "commands": ["contact", "pending", "trigger", "init", "replay", "schema"]},
+        {"name": "Look", "commands": ["contact", "pending", "failures", "schema"]},
+        {"name": "Put right", "commands": ["retry", "discard", "resume", "trigger", "replay", "restored", "init"]},
     ]
 }
 
@@ -216,6 +219,99 @@ def replay(service: str, *, force: bool, **options: Any) -> None:
     if not force:
         click.confirm(f"Replay every fact to {service}?", abort=True)
     _run(partial(run, _settings(**options), service))
+
+
+BY = click.option("--by", default=getpass.getuser, help="Who decides. [default: the name you are logged in with]")
+WHY = click.option("--why", default="", help="Kept with the decision.")
+IDS = click.argument("ids", nargs=-1)
+ALL = click.option("--all", "every", is_flag=True, help="Everything that waits, or everything with --reason.")
+REASON = click.option("--reason", help="With --all: only what waits for this reason, as `failures` groups it.")
+
+
+@dripstream.command()
+@DATA_DIR
+@AS_JSON
+def failures(*, as_json: bool, **options: Any) -> None:
+    """List what waits for a person, grouped by reason: emails that failed or may have been sent, parked messages.
+
+    It also says which service is paused, until when and why.
+    """
+    from cli.failures import show
+
+    _run(partial(show, _settings(**options), as_json=as_json))
+
+
+@dripstream.command()
+@DATA_DIR
+@IDS
+@ALL
+@REASON
+@click.option("--even-unknown", is_flag=True, help="Also what may have been sent: it may arrive twice then.")
+@BY
+@WHY
+def retry(*, ids: tuple[str, ...], every: bool, even_unknown: bool, **options: Any) -> None:
+    """Try failed emails and parked messages again, at once. An id may be shortened as long as it is clear.
+
+    Example: `dripstream retry --all --reason validation_error --why "the sender domain is verified now"`
+    """
+    _decide("retry", ids, every=every, even_unknown=even_unknown, **options)
+
+
+@dripstream.command()
+@DATA_DIR
+@IDS
+@ALL
+@REASON
+@BY
+@WHY
+def discard(*, ids: tuple[str, ...], every: bool, **options: Any) -> None:
+    """Leave failed emails and parked messages as they are; they are listed no more. Their history stays.
+
+    Example: `dripstream discard cq3v7 --why "called them instead"`
+    """
+    _decide("discard", ids, every=every, even_unknown=True, **options)
+
+
+def _decide(what: str, ids: tuple[str, ...], *, every: bool, reason: str | None, by: str, why: str,
+            even_unknown: bool, **options: Any) -> None:  # fmt: skip
+    from cli.failures import Who, act
+
+    if bool(ids) == every or (reason and not every):
+        raise click.UsageError("name what you mean, or say --all (with --reason to say of what)")
+    call = partial(act, what=what, ids=ids, every=every, reason=reason, even_unknown=even_unknown, who=Who(by, why))
+    _run(partial(call, _settings(**options)))
+
+
+@dripstream.command()
+@DATA_DIR
+@click.argument("service", type=click.Choice(["sender", "notion-sync", "scheduler"]), default="sender")
+def resume(service: str, **options: Any) -> None:
+    """Let a paused service go on now: after a quota was raised or a key was mended. It would by itself, later.
+
+    Example: `dripstream resume`
+    """
+    from cli.failures import lift
+
+    _run(partial(lift, _settings(**options), service))
+
+
+@dripstream.command()
+@DATA_DIR
+@click.option("--down-since", type=click.DateTime(), help="When nothing could be sent any more, UTC. [default: now]")
+@click.option("--force", "-f", is_flag=True, help="Do not ask.")
+def restored(*, down_since: datetime | None, force: bool, **options: Any) -> None:
+    """After restoring a backup, before the sender starts: set aside what may have been sent since it was made.
+
+    The facts about such emails are lost, so each becomes `unknown` and waits in `failures`; nothing goes out twice.
+    docs/operations.md has the whole procedure.
+
+    Example: `dripstream restored --down-since 2026-11-20T08:30:00`
+    """
+    from cli.restored import run
+
+    if not force:
+        click.confirm("Set aside every email whose time came before that?", abort=True)
+    _run(partial(run, _settings(**options), down_since))
 
 
 @dripstream.group()

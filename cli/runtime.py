@@ -14,9 +14,10 @@ import structlog
 
 from cli.backends import describe, nats_url, needs_sandbox, with_stand_ins
 from eventlog import topology
-from eventlog.connection import Broker, connect
+from eventlog.connection import Broker, Unavailable, connect
 from eventlog.server import NatsServer, ServerFailed
 from journey.campaign import Campaign, load_campaigns
+from services.health import health_server
 from services.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -35,6 +36,9 @@ SERVICES: Mapping[str, str] = {
     "notion-sync": "services.notion_sync.service",
 }
 """Each module has `run`; it is imported when it is run, so that one service does not pay for the others."""
+
+
+DURABLES = {"scheduler": topology.SCHEDULER, "sender": topology.SENDER, "notion-sync": topology.NOTION_SYNC}
 
 
 def service(name: str) -> Service:
@@ -72,6 +76,23 @@ def stop_on_signal() -> Iterator[asyncio.Event]:
             loop.remove_signal_handler(each)
 
 
+@asynccontextmanager
+async def ends_with(broker: Broker, stop: asyncio.Event) -> AsyncIterator[None]:
+    """A connection that is gone for good ends the block. Errors: Unavailable, and a supervisor starts a new process."""
+
+    async def follow() -> None:
+        await broker.closed.wait()
+        stop.set()
+
+    following = asyncio.create_task(follow())
+    try:
+        yield
+    finally:
+        following.cancel()
+    if broker.closed.is_set():
+        raise Unavailable("the connection to NATS was closed for good")
+
+
 async def run_alone(name: str, settings: Settings) -> None:
     """One service in its own process, on a broker that is already set up.
 
@@ -82,12 +103,39 @@ async def run_alone(name: str, settings: Settings) -> None:
     campaigns = load_campaigns(settings.campaigns_dir)
     with stop_on_signal() as stop:
         async with connect(nats_url(settings), name=name, patience_s=CONNECT_S) as broker:
-            report_drift(await topology.require(broker, replicas=settings.replicas))
+            report_drift(await _when_it_answers(broker, settings))
             for backend in describe(given, nats=nats_url(settings), sandbox_url=sandbox):
                 log.info("backend", name=backend.name, real=backend.real, where=backend.where)
             log.info("started", service=name)
-            await service(name)(broker, settings, campaigns, stop)
+            async with ends_with(broker, stop), _health(name, broker, settings):
+                await service(name)(broker, settings, campaigns, stop)
     log.info("stopped", service=name)
+
+
+async def _when_it_answers(broker: Broker, settings: Settings) -> list[topology.Check]:
+    """A cluster that is choosing a leader is no reason to give up. Errors: Unavailable, OldServer, Incomplete."""
+    deadline = time.monotonic() + CONNECT_S
+    while True:
+        try:
+            return await topology.require(broker, replicas=settings.replicas)
+        except Unavailable as error:
+            if time.monotonic() > deadline:
+                raise
+            log.warning("waiting_for_jetstream", reason=str(error))
+            await asyncio.sleep(RESTART_S)
+
+
+@asynccontextmanager
+async def _health(name: str, broker: Broker, settings: Settings) -> AsyncIterator[None]:
+    """Ingest answers for itself; the others on a port of their own, where one is set."""
+    if name not in DURABLES or settings.health_port is None:
+        yield
+        return
+    async with health_server(
+        broker, DURABLES[name], replicas=settings.replicas, host=settings.host, port=settings.health_port
+    ) as server:
+        log.info("health_started", service=name, url=server.url)
+        yield
 
 
 @asynccontextmanager
@@ -105,6 +153,7 @@ async def running(settings: Settings, stop: asyncio.Event) -> AsyncIterator[Runn
             await topology.take_over(broker)
         sandbox = await stack.enter_async_context(_sandbox(settings))
         used = with_stand_ins(settings, sandbox)
+        await stack.enter_async_context(ends_with(broker, stop))
         await stack.enter_async_context(_supervised(broker, used, campaigns, stop))
         yield Running(used, broker, campaigns, nats, sandbox)
 

@@ -53,11 +53,12 @@ async def trigger(
 
 
 def checked_address(email: str) -> str:
-    """Errors: ValueError."""
+    """In the spelling that webhooks store, so that it is the same person. Errors: ValueError."""
     try:
-        return validate_email(email, check_deliverability=False).normalized.lower()
+        found = validate_email(email, check_deliverability=False, allow_smtputf8=False)
     except EmailNotValidError as error:
         raise ValueError(f"not an address: {error}") from error
+    return (found.ascii_email or found.normalized).lower()
 
 
 def require_known(campaigns: dict[str, Campaign], campaign: str, name: str) -> None:

@@ -16,16 +16,35 @@ class Undecodable(ValueError):
     """Bytes that no schema we know can read."""
 
 
+class Unheard(Undecodable):
+    """A fact of a kind this version does not know: a newer one wrote it, and can read it."""
+
+
+class _Tagged(msgspec.Struct):
+    type: str
+
+
+_tag = msgspec.json.Decoder(_Tagged)
+TAGS = frozenset(str(each.__struct_config__.tag) for each in FACTS)
+
+
 def encode(value: msgspec.Struct) -> bytes:
     return _encoder.encode(value)
 
 
 def decode_fact(payload: bytes) -> AnyFact:
-    """Errors: Undecodable, naming the field, never its content."""
+    """Errors: Undecodable, naming the field, never its content; Unheard, where only the kind is not known."""
     try:
         return _fact.decode(payload)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Undecodable(str(error)[:200]) from error
+        raise (Unheard if _is_unheard(payload) else Undecodable)(str(error)[:200]) from error
+
+
+def _is_unheard(payload: bytes) -> bool:
+    try:
+        return _tag.decode(payload).type not in TAGS
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return False
 
 
 def decode_due(payload: bytes) -> EmailDue:

@@ -20,7 +20,19 @@ from contracts.bookings import (
     NoShowReported,
     NoShowWithdrawn,
 )
+from contracts.deliveries import (
+    EmailAccepted,
+    EmailBounced,
+    EmailClicked,
+    EmailComplained,
+    EmailDelayed,
+    EmailDelivered,
+    EmailOpened,
+    EmailSuppressed,
+    EmailUndeliverable,
+)
 from contracts.ids import EmailId, digest
+from contracts.operators import HandlingFailed, OperatorDiscarded, OperatorRetried
 
 
 class Assessment(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,7 +68,7 @@ class SignupReceived(Fact, frozen=True, kw_only=True, tag="signup_received"):
 
 
 class EmailFact(Fact, frozen=True, kw_only=True):
-    """A fact about one planned email. Identity: the email's, so each email ends at most once in each way."""
+    """A fact about one planned email. Identity: the email's, so it is sent at most once."""
 
     email_id: Ref
 
@@ -80,7 +92,17 @@ class EmailSent(EmailFact, frozen=True, kw_only=True, tag="email_sent"):
     due: Utc | None = None
 
 
-class EmailSkipped(EmailFact, frozen=True, kw_only=True, tag="email_skipped"):
+class EmailNotSent(EmailFact, frozen=True, kw_only=True):
+    """The email ended without a message. Identity: the email's, and which time somebody had asked to try it again."""
+
+    round: Annotated[Count, Meta(description="how many times an operator had asked for another try")] = 0
+
+    @property
+    def id(self) -> str:
+        return f"{self.email_id}.{self.round}" if self.round else self.email_id
+
+
+class EmailSkipped(EmailNotSent, frozen=True, kw_only=True, tag="email_skipped"):
     """The email will never be sent, and nobody tried to: it was no longer wanted when its time came."""
 
     reason: str
@@ -102,14 +124,14 @@ class EmailAttemptFailed(EmailFact, frozen=True, kw_only=True, tag="email_attemp
         return f"{self.email_id}.{self.attempt}"
 
 
-class EmailFailed(EmailFact, frozen=True, kw_only=True, tag="email_failed"):
+class EmailFailed(EmailNotSent, frozen=True, kw_only=True, tag="email_failed"):
     """The provider refused the email for good, or it could not be delivered before it expired."""
 
     reason: str
     detail: str = ""
 
 
-class EmailUnknown(EmailFact, frozen=True, kw_only=True, tag="email_unknown"):
+class EmailUnknown(EmailNotSent, frozen=True, kw_only=True, tag="email_unknown"):
     """The provider may or may not have accepted the email, and asking again could send it twice.
 
     It waits, with a copy in PARKED, for a person or for a delivery webhook that names it (docs/adr/0003).
@@ -153,6 +175,18 @@ AnyFact = (
     | EmailAttemptFailed
     | EmailFailed
     | EmailUnknown
+    | EmailAccepted
+    | EmailDelivered
+    | EmailDelayed
+    | EmailOpened
+    | EmailClicked
+    | EmailBounced
+    | EmailComplained
+    | EmailSuppressed
+    | EmailUndeliverable
+    | HandlingFailed
+    | OperatorRetried
+    | OperatorDiscarded
 )
 """Every fact, as a tagged union."""
 

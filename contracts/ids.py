@@ -26,9 +26,9 @@ def contact_id(email: str) -> str:
     """The stable, subject-safe id of the person behind an address: `c` and 26 characters (130 bits).
 
     The address is compared without case and surrounding space; plus-tags and dots are kept, as some providers
-    deliver them to different people.
+    deliver them to different people. Lower case and not `casefold`, which makes ß and ss the same mailbox.
     """
-    name = email.strip().casefold()
+    name = email.strip().lower()
     return "c" + b32encode(hashlib.sha256(name.encode()).digest()[:17]).decode().lower()[:26]
 
 

@@ -17,6 +17,8 @@ TIMERS, SENDS, PAGES = "timers", "sends", "pages"  # buckets
 SCHEDULER, SENDER, NOTION_SYNC = "scheduler", "sender", "notion_sync"  # durables
 
 ALL_FACTS, ALL_PARKED, ALL_DUE = "events.>", "parked.>", "email.due.>"
+GIVEN_UP = tuple(f"$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.{stream}.>" for stream in (EVENTS, f"KV_{TIMERS}"))
+"""Where JetStream says that it delivers a message no more. It should not, as we set no limit; a person may have."""
 
 
 def stream_of(bucket: str) -> str:
@@ -29,6 +31,11 @@ def kv_subject(bucket: str, key: str) -> str:
 
 def fact_subject(fact: Fact) -> str:
     return f"events.{fact.contact}.{fact.tag}.{fact.id}"
+
+
+def facts_of(tag: str) -> str:
+    """The subject filter that is every fact of one kind (`*`: of any)."""
+    return f"events.*.{tag}.>"
 
 
 def history_of(contact: str) -> str:

@@ -8,7 +8,7 @@ from nats.js.api import RawStreamMsg
 from nats.js.errors import APIError, NotFoundError
 
 from contracts import subjects
-from eventlog.connection import UNREACHABLE, Broker, Unavailable
+from eventlog.connection import UNREACHABLE, Broker, Stored, Unavailable
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -39,17 +39,22 @@ class Bucket(Generic[T]):
 
         The new revision; None if somebody else was first. Errors: Unavailable.
         """
-        revision = await self._publish(key, value, over, ttl_s)
-        if revision is None and over == 0 and (marker := await self._last(key)) and not marker.data:
-            return await self._publish(key, value, marker.seq, ttl_s)  # left by a `nats kv del`: nothing is there
-        return revision
+        payload = msgspec.json.encode(value)
+        stored = await self._publish(key, payload, over, ttl_s)
+        if not stored.duplicate:
+            return stored.sequence
+        there = await self._last(key)
+        if there and there.data == payload and stored.asked_again:
+            return there.seq  # ours: a try whose answer was not heard
+        if there and not there.data and over == 0:  # left by a `nats kv del`: nothing is there
+            return (await self._publish(key, payload, there.seq, ttl_s)).sequence
+        return None
 
-    async def _publish(self, key: str, value: T, over: int | None, ttl_s: int | None) -> int | None:
+    async def _publish(self, key: str, payload: bytes, over: int | None, ttl_s: int | None) -> Stored:
         headers = {"Nats-Rollup": "sub"} | ({"Nats-TTL": f"{ttl_s}s"} if ttl_s else {})
-        stored = await self._broker.publish(
-            subjects.kv_subject(self._name, key), msgspec.json.encode(value), headers=headers, last_sequence=over
+        return await self._broker.publish(
+            subjects.kv_subject(self._name, key), payload, headers=headers, last_sequence=over
         )
-        return stored.sequence
 
     async def _last(self, key: str) -> RawStreamMsg | None:
         try:

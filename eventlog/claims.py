@@ -16,7 +16,10 @@ from eventlog.topology import SETTLED_S
 
 
 class Claim(msgspec.Struct, frozen=True, kw_only=True):
-    """`attempt` started at `attempt_at`; its result, if known, is a fact. No body: the email is settled."""
+    """`attempt` started at `attempt_at`; its result, if known, is a fact. No body: the email is settled.
+
+    `round`: how many times an operator had asked for another try; each has its own claim, over the one before.
+    """
 
     email_id: str
     body: str | None = None
@@ -27,7 +30,13 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
     subject: str = ""
     attempt: int = 1
     attempt_at: Utc
+    round: int = 0
     v: int = 1
+
+    @property
+    def key(self) -> str:
+        """The idempotency key: the email id, and another one for every try an operator asked for."""
+        return f"{self.email_id}~{self.round}" if self.round else self.email_id
 
 
 class Claims:
@@ -40,9 +49,12 @@ class Claims:
         """Errors: Unavailable."""
         return await self._bucket.get(email_id)
 
-    async def create(self, claim: Claim) -> Entry[Claim]:
-        """The first to claim decides the bytes; whoever comes later gets that claim. Errors: Unavailable."""
-        revision = await self._bucket.put(claim.email_id, claim, over=0)
+    async def create(self, claim: Claim, *, over: int = 0) -> Entry[Claim]:
+        """The first to claim decides the bytes; whoever comes later gets that claim.
+
+        `over`: the revision of the claim of an earlier round. Errors: Unavailable.
+        """
+        revision = await self._bucket.put(claim.email_id, claim, over=over)
         if revision:
             return Entry(claim, revision)
         entry = await self.get(claim.email_id)
@@ -59,9 +71,10 @@ class Claims:
         revision = await self._bucket.put(claim.email_id, claim, over=entry.revision)
         return Entry(claim, revision) if revision else None
 
-    async def settle(self, email_id: str, now: datetime) -> None:
+    async def settle(self, email_id: str, now: datetime, *, in_round: int = 0) -> None:
         """The email has ended as a fact: drop the body, keep a marker until the provider has forgotten the key.
 
         Errors: Unavailable.
         """
-        await self._bucket.put(email_id, Claim(email_id=email_id, attempt_at=now), over=None, ttl_s=SETTLED_S)
+        settled = Claim(email_id=email_id, attempt_at=now, round=in_round)
+        await self._bucket.put(email_id, settled, over=None, ttl_s=SETTLED_S)

@@ -1,13 +1,15 @@
 """One connection to NATS, set up to outlive any outage."""
 
 import asyncio
+import contextlib
+import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import msgspec
 import structlog
-from nats.aio.client import Client
+from nats.aio.client import Client, Server
 from nats.errors import (
     ConnectionClosedError,
     ConnectionDrainingError,
@@ -26,6 +28,15 @@ log = structlog.get_logger(__name__)
 
 TIMEOUT_S = 10.0
 """Above the 5-10 s a cluster needs to choose a new leader."""
+
+TRIES, PAUSE_S = 3, 0.25
+"""How many times within the timeout a write is asked for, and how long between."""
+
+PENDING_BYTES = 2 * 1024 * 1024
+"""What may wait to be written while the broker is away: acknowledgements, since facts are never buffered."""
+
+AWAY_S = 30.0
+"""An outage is logged at once and then so often."""
 
 WRONG_LAST_SEQUENCE = 10071
 
@@ -48,12 +59,18 @@ class Unavailable(Exception):
     """JetStream did not confirm. The write may or may not be stored: repeat it under the same identity."""
 
 
+class _NotHeard(Exception):
+    """One try got no answer; another may."""
+
+
 @dataclass(frozen=True)
 class Stored:
     """What a publish came to. `duplicate`: this identity was already there, and nothing was written."""
 
     sequence: int | None
     duplicate: bool
+    asked_again: bool = False
+    """An earlier try was not heard: it may be what this is a duplicate of."""
 
 
 class _Error(msgspec.Struct):
@@ -78,6 +95,13 @@ class Broker:
     js: JetStreamContext
     api: str = "$JS.API"
     timeout_s: float = field(default=TIMEOUT_S)
+    closed: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when the connection is gone for good: only a new process helps then."""
+
+    @property
+    def try_s(self) -> float:
+        """How long one question waits. While there is no leader it is dropped: only another one is answered."""
+        return self.timeout_s / TRIES
 
     @property
     def generation(self) -> int:
@@ -92,20 +116,34 @@ class Broker:
         headers: dict[str, str] | None = None,
         last_sequence: int | None = None,
     ) -> Stored:
-        """Store one message and wait for the broker's word.
+        """Store one message and wait for the broker's word, asking again within `timeout_s` if there is none.
 
         `last_sequence` (0: the subject must be empty) makes the write conditional. A condition that does not hold is
-        answered as a duplicate, not raised: on a retry it means that the first try arrived. Errors: Unavailable.
+        answered as a duplicate, not raised: after a try that was not heard it means that the try arrived.
+        Errors: Unavailable.
         """
-        if not self.nc.is_connected:  # the client would buffer it and store it after we have said no
-            raise Unavailable("not connected to NATS")
         headers = dict(headers or {})
         if last_sequence is not None:
             headers["Nats-Expected-Last-Subject-Sequence"] = str(last_sequence)
+        deadline = asyncio.get_running_loop().time() + self.timeout_s
+        asked_again = False
+        while True:
+            try:
+                stored = await self._publish_once(subject, payload, headers, self.try_s)
+                return replace(stored, asked_again=asked_again)
+            except _NotHeard as error:
+                if asyncio.get_running_loop().time() + PAUSE_S > deadline:
+                    raise Unavailable(str(error)) from error
+                asked_again = True
+                await asyncio.sleep(PAUSE_S)
+
+    async def _publish_once(self, subject: str, payload: bytes, headers: dict[str, str], timeout_s: float) -> Stored:
+        if not self.nc.is_connected:  # the client would buffer it and store it after we have said no
+            raise Unavailable("not connected to NATS")
         try:
-            answer = await self.nc.request(subject, payload, timeout=self.timeout_s, headers=headers)
+            answer = await self.nc.request(subject, payload, timeout=timeout_s, headers=headers)
         except UNREACHABLE as error:
-            raise Unavailable(f"JetStream did not answer: {type(error).__name__}") from error
+            raise _NotHeard(f"JetStream did not answer: {type(error).__name__}") from error
         ack = _decode_ack(answer.data)
         if ack.error is None:
             return Stored(ack.seq, duplicate=ack.duplicate)
@@ -116,7 +154,7 @@ class Broker:
     async def request(self, call: str, payload: bytes = b"") -> bytes:
         """One JetStream API call, `call` without the prefix. Errors: Unavailable."""
         try:
-            return bytes((await self.nc.request(f"{self.api}.{call}", payload, timeout=self.timeout_s)).data)
+            return bytes((await self.nc.request(f"{self.api}.{call}", payload, timeout=self.try_s)).data)
         except UNREACHABLE as error:
             raise Unavailable(f"JetStream did not answer: {type(error).__name__}") from error
 
@@ -133,18 +171,8 @@ async def connect(url: str, *, name: str, patience_s: float | None = None) -> As
 
     Errors: Unavailable, when no server answers within `patience_s` (None: wait for ever).
     """
-
-    async def on_error(error: Exception) -> None:
-        log.warning("nats_error", error=type(error).__name__, detail=str(error)[:200])
-
-    async def on_disconnect() -> None:
-        if not leaving.is_set():
-            log.warning("nats_disconnected")
-
-    async def on_reconnect() -> None:
-        log.info("nats_reconnected")
-
-    nc, leaving = Client(), asyncio.Event()
+    nc = Client()
+    watch = _Watch(nc)
     try:
         async with asyncio.timeout(patience_s):
             await nc.connect(
@@ -152,28 +180,68 @@ async def connect(url: str, *, name: str, patience_s: float | None = None) -> As
                 name=f"dripstream-{name}",
                 max_reconnect_attempts=-1,
                 reconnect_time_wait=1,
+                reconnect_to_server_handler=_any_server_soon,
                 connect_timeout=5,
                 ping_interval=10,
                 max_outstanding_pings=2,
-                error_cb=on_error,
-                disconnected_cb=on_disconnect,
-                reconnected_cb=on_reconnect,
+                pending_size=PENDING_BYTES,
+                inbox_prefix=f"_INBOX_{name.replace('-', '_')}",
+                error_cb=watch.on_error,
+                disconnected_cb=watch.on_disconnect,
+                reconnected_cb=watch.on_reconnect,
+                closed_cb=watch.on_close,
             )
     except (TimeoutError, Error, OSError) as error:
         raise Unavailable(f"no NATS server answers at {_without_password(url)}") from error
     try:
-        yield Broker(nc, nc.jetstream(timeout=TIMEOUT_S))
+        yield Broker(nc, nc.jetstream(timeout=TIMEOUT_S / TRIES), closed=watch.closed)
     finally:
-        leaving.set()
+        watch.leaving = True
         await _close(nc)
+
+
+class _Watch:
+    """Says in the log what happens to a connection: once, and during an outage every AWAY_S."""
+
+    def __init__(self, nc: Client) -> None:
+        self.closed = asyncio.Event()
+        self.leaving = False
+        self._nc = nc
+        self._silent_until = 0.0
+
+    async def on_error(self, error: Exception) -> None:
+        now = asyncio.get_running_loop().time()
+        if self._nc.is_connected or now >= self._silent_until:  # an attempt to reach a broker that is away is an error
+            self._silent_until = now + AWAY_S
+            log.warning("nats_error", error=type(error).__name__, detail=str(error)[:200])
+
+    async def on_disconnect(self) -> None:
+        if not self.leaving:
+            log.warning("nats_disconnected")
+
+    async def on_reconnect(self) -> None:
+        self._silent_until = 0.0
+        log.info("nats_reconnected")
+
+    async def on_close(self) -> None:
+        if not self.leaving:
+            log.critical("nats_connection_closed", hint="the process ends, to be started again")
+            self.closed.set()
+
+
+def _any_server_soon(servers: list[Server], _: dict[str, object]) -> tuple[Server, float]:
+    """Any one, in about a second: not all clients at the same moment, and not all at the same server."""
+    return random.choice(servers), random.uniform(0.5, 1.5)  # noqa: S311 - not for secrets
 
 
 async def _close(nc: Client) -> None:
     try:
         async with asyncio.timeout(2):
             await nc.drain()
-    except (TimeoutError, DrainTimeoutError, Error):  # no broker to drain to: nothing left to say to it
-        await nc.close()
+    except (TimeoutError, DrainTimeoutError, Error, OSError):  # no broker to drain to: nothing left to say to it
+        with contextlib.suppress(Error, OSError, TimeoutError):  # it writes what waits, and nobody may be reading
+            async with asyncio.timeout(1):
+                await nc.close()
 
 
 def _without_password(url: str) -> str:

@@ -8,12 +8,9 @@ broker, oldest first. Whatever is in hand is kept from being redelivered; a hand
 import asyncio
 import contextlib
 import time
-import traceback
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -22,80 +19,25 @@ from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from nats.errors import Error as NatsError
 
-from contracts.codec import Undecodable
+from contracts.codec import Undecodable, Unheard
 from contracts.ids import BadId
+from eventlog.attempts import Attempts, unheard
 from eventlog.connection import Broker, Unavailable
-from eventlog.parked import ParkingLot
-from eventlog.topology import Durable, ensure_durable
+from eventlog.lag import report_lag
+from eventlog.log import EventLog
+from eventlog.outcomes import Done, Item, Outcome, Park, Pause, Retry, Work
+from eventlog.parked import ParkingLot, tell_contact
+from eventlog.pause import pause
+from eventlog.topology import ensure_durable, mend
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
 PULL_S = 5.0
+WATCH_S = 30.0
+"""How often a consumer is looked after: deleted, or ahead of its stream, it would hear nothing, for ever."""
+
 STOP_S = 3.5
-ATTEMPTS = 5
-"""Failures in a row after which an exception nobody foresaw is taken for poison."""
-
-BACKOFF_S = (1.0, 5.0, 15.0, 30.0)
-
-
-@dataclass(frozen=True)
-class Done:
-    """Handled, for good."""
-
-    what: str = "done"
-
-
-@dataclass(frozen=True)
-class Retry:
-    """Not now: deliver again after so many seconds. It does not count as a failure."""
-
-    after_s: float
-    reason: str
-
-
-@dataclass(frozen=True)
-class Park:
-    """No code we run today can handle it."""
-
-    reason: str
-    detail: str = ""
-
-
-@dataclass(frozen=True)
-class Pause:
-    """The world behind this service is closed: take nothing more for so many seconds."""
-
-    for_s: float
-    reason: str
-
-
-Outcome = Done | Retry | Park | Pause
-
-
-@dataclass(frozen=True)
-class Item(Generic[T]):
-    """One delivery, decoded."""
-
-    value: T
-    subject: str
-    sequence: int
-    attempt: int
-    msg: Msg
-
-
-@dataclass(frozen=True)
-class Work(Generic[T]):
-    """What a service does with a stream: how to read a message, what belongs together, what to do with it."""
-
-    durable: Durable
-    decode: Callable[[bytes], T]
-    group: Callable[[Item[T]], str]
-    handle: Callable[[Sequence[Item[T]]], Awaitable[Outcome]]
-    slots: int = 8
-    """Groups handled at the same time."""
-    in_hand: int = 256
-    """Messages pulled and not settled."""
 
 
 class Consumer(Generic[T]):
@@ -104,6 +46,7 @@ class Consumer(Generic[T]):
     def __init__(self, broker: Broker, work: Work[T], *, stop: asyncio.Event) -> None:
         self._broker, self._work, self._stop = broker, work, stop
         self._parking = ParkingLot(broker)
+        self._events = EventLog(broker)
         self._waiting: dict[str, list[Item[T]]] = defaultdict(list)
         self._running: dict[str, asyncio.Task[None]] = {}
         self._in_hand: dict[int, Msg] = {}
@@ -111,21 +54,23 @@ class Consumer(Generic[T]):
         self._changed = asyncio.Event()
         self._deaf = asyncio.Event()
         self._expected = 0
-        self._paused_until = 0.0
+        self._give_back: dict[int, float] = {}
+        self._pausing = asyncio.Lock()
+        self._paused_at = 0.0
         self._pull = 0
-        self._failures: dict[int, int] = {}
+        self._attempts = Attempts(broker, work, stop=stop)
         self._log = log.bind(service=work.durable.name)
-
-    @property
-    def paused_s(self) -> float:
-        """Seconds until pulling goes on."""
-        return max(0.0, self._paused_until - time.monotonic())
 
     async def run(self) -> None:
         """Errors: none; an outage is waited out."""
         inbox = self._broker.nc.new_inbox()
         subscription = await self._broker.nc.subscribe(f"{inbox}.*", cb=self._receive)
-        aside = [asyncio.create_task(self._keep_in_hand()), asyncio.create_task(self._wake_at_stop())]
+        aside = [
+            asyncio.create_task(self._keep_in_hand()),
+            asyncio.create_task(self._look_after()),
+            asyncio.create_task(self._wake_at_stop()),
+            asyncio.create_task(report_lag(self._broker, self._work.durable)),
+        ]
         try:
             while not self._stop.is_set():
                 await self._pull_once(inbox)
@@ -137,8 +82,8 @@ class Consumer(Generic[T]):
     async def _pull_once(self, inbox: str) -> None:
         """One pull request, until it is used up, over, or the connection it was made on is gone."""
         free = self._work.in_hand - len(self._in_hand)
-        if self.paused_s or free < max(1, self._work.in_hand // 4) or not self._broker.nc.is_connected:
-            await self._wait(min(1.0, self.paused_s or 1.0))
+        if free < max(1, self._work.in_hand // 4) or not self._broker.nc.is_connected:
+            await self._wait(1.0)
             return
         self._pull += 1
         self._expected, generation = free, self._broker.generation
@@ -150,7 +95,7 @@ class Consumer(Generic[T]):
             await self._wait(1.0)
             return
         deadline = time.monotonic() + PULL_S + 1
-        while self._expected and not self._stop.is_set() and not self.paused_s:
+        while self._expected and not self._stop.is_set():
             if time.monotonic() > deadline or self._broker.generation != generation:
                 return
             await self._wait(1.0)
@@ -179,8 +124,10 @@ class Consumer(Generic[T]):
         try:
             item = Item(self._work.decode(msg.data), msg.subject, meta.sequence.stream, meta.num_delivered, msg)
             key = self._work.group(item)
+        except Unheard as error:
+            self._spawn(msg, unheard(meta.num_delivered, error))
         except (Undecodable, BadId) as error:
-            self._spawn_poison(msg, str(error))
+            self._spawn(msg, Park("undecodable", str(error)))
         else:
             self._waiting[key].append(item)
             if key not in self._running:
@@ -201,10 +148,11 @@ class Consumer(Generic[T]):
             self._log.warning("consumer_not_restored", error=type(error).__name__)
         self._changed.set()
 
-    def _spawn_poison(self, msg: Msg, detail: str) -> None:
-        key = f"poison {msg.metadata.sequence.stream}"
+    def _spawn(self, msg: Msg, outcome: Outcome) -> None:
+        """For what cannot be read, and so not be grouped."""
+        key = f"unread {msg.metadata.sequence.stream}"
         item = Item(msg.data, msg.subject, msg.metadata.sequence.stream, msg.metadata.num_delivered, msg)
-        self._running[key] = asyncio.create_task(self._end(key, [item], Park("undecodable", detail)))
+        self._running[key] = asyncio.create_task(self._end(key, [item], outcome))
 
     async def _end(self, key: str, items: Sequence[Item[Any]], outcome: Outcome) -> None:
         try:
@@ -219,57 +167,65 @@ class Consumer(Generic[T]):
                 async with self._slots:
                     items = self._waiting.pop(key)
                     started = time.monotonic()
-                    outcome = await self._not_now() or await self._handled(items)
+                    if back := await self._not_now(items):
+                        await self._settle_each(items, back)
+                        continue
+                    outcome = await self._attempts(items)
                     await self._settle_all(items, outcome, started)
         finally:
             self._waiting.pop(key, None)
             del self._running[key]
 
-    async def _not_now(self) -> Retry | None:
+    async def _not_now(self, items: Sequence[Item[T]]) -> Retry | None:
         """What was pulled and has not begun goes back to the broker: once it would not come straight back to us."""
         if self._stop.is_set():
             await self._deaf.wait()
             return Retry(0, "stopping")
-        return Retry(self.paused_s, "paused") if self.paused_s else None
-
-    async def _handled(self, items: Sequence[Item[T]]) -> Outcome:
-        attempt = max(item.attempt for item in items)
-        failed = max(self._failures.get(item.sequence, 0) for item in items) + 1
-        try:
-            return await self._work.handle(items)
-        except Unavailable as error:
-            return Retry(_backoff(attempt), str(error))
-        except (Undecodable, BadId) as error:
-            return Park("undecodable", str(error))
-        except Exception as error:  # noqa: BLE001 - a bug we have not met: tried again, then kept for a person
-            self._log.error("unforeseen", error=type(error).__name__, attempt=failed, where=_where(error))
-            self._failures |= {item.sequence: failed for item in items}
-            if failed >= ATTEMPTS:
-                return Park(f"unforeseen {type(error).__name__}", traceback.format_exc())
-            return Retry(_backoff(failed), f"unforeseen {type(error).__name__}")
+        waits = [self._give_back[item.sequence] for item in items if item.sequence in self._give_back]
+        return Retry(max(waits), "paused") if waits else None
 
     async def _settle_all(self, items: Sequence[Item[Any]], outcome: Outcome, started: float) -> None:
-        if isinstance(outcome, Pause) and not self.paused_s:
-            self._paused_until = time.monotonic() + outcome.for_s
-            self._log.error("paused", reason=outcome.reason, for_s=round(outcome.for_s))
+        if isinstance(outcome, Pause):
+            await self._pause(outcome, started)
+        await self._settle_each(items, outcome)
+        self._report(items, outcome, started)
+
+    async def _settle_each(self, items: Sequence[Item[Any]], outcome: Outcome) -> None:
         for item in items:
             try:
                 await self._settle(item, outcome)
-            except (Unavailable, NatsError) as error:  # it comes again after ack_wait
+            except Exception as error:  # noqa: BLE001 - it comes again after ack_wait
                 self._log.warning("not_settled", subject=item.subject, error=type(error).__name__)
             self._in_hand.pop(item.sequence, None)
+            self._give_back.pop(item.sequence, None)
             if isinstance(outcome, Done | Park):
-                self._failures.pop(item.sequence, None)
-        self._report(items, outcome, started)
+                self._attempts.forget(item.sequence)
         if len(self._in_hand) <= self._work.in_hand * 3 // 4:
             self._changed.set()
+
+    async def _pause(self, outcome: Pause, started: float) -> None:
+        """Everything in hand goes back; the broker keeps it until the pause is over or lifted."""
+        async with self._pausing:
+            if started < self._paused_at:
+                return  # it was under way when another heard the same no: a pause lifted since stays lifted
+            wait_s = 0.0
+            try:
+                news = await pause(self._broker, self._work.durable, for_s=outcome.for_s, reason=outcome.reason)
+            except Unavailable:
+                news, wait_s = True, outcome.for_s
+            self._paused_at = time.monotonic()
+            self._give_back |= dict.fromkeys(self._in_hand, wait_s)
+        if news:
+            self._log.error("paused", reason=outcome.reason, for_s=round(outcome.for_s), hint="dripstream resume")
 
     async def _settle(self, item: Item[Any], outcome: Outcome) -> None:
         match outcome:
             case Done():
                 await item.msg.ack()
-            case Retry(after_s=seconds) | Pause(for_s=seconds):
+            case Retry(after_s=seconds):
                 await item.msg.nak(delay=seconds or None)
+            case Pause():
+                await item.msg.nak(delay=self._give_back.get(item.sequence) or None)
             case Park(reason, detail):
                 await self._parking.park(
                     consumer=self._work.durable.name,
@@ -280,7 +236,19 @@ class Consumer(Generic[T]):
                     payload=item.msg.data,
                     now=datetime.now(UTC),
                 )
+                await (self._work.parked or self._tell_contact)(item, outcome)
                 await item.msg.term()
+
+    async def _tell_contact(self, item: Item[Any], outcome: Park) -> None:
+        await tell_contact(
+            self._events,
+            consumer=self._work.durable.name,
+            subject=item.subject,
+            sequence=item.sequence,
+            value=item.value,
+            reason=outcome.reason,
+            now=datetime.now(UTC),
+        )
 
     def _report(self, items: Sequence[Item[Any]], outcome: Outcome, started: float) -> None:
         level = {Done: "info", Retry: "warning", Pause: "warning", Park: "error"}[type(outcome)]
@@ -304,6 +272,16 @@ class Consumer(Generic[T]):
                 except NatsError:
                     break  # the connection is away; so is the redelivery
 
+    async def _look_after(self) -> None:
+        """A consumer that was deleted, or left ahead of its stream by a power cut, is put right."""
+        while True:
+            await asyncio.sleep(WATCH_S)
+            try:
+                if trouble := await mend(self._broker, self._work.durable):
+                    self._log.error("consumer_mended", was=trouble)
+            except Exception as error:  # noqa: BLE001 - the broker is away; the next look is near
+                self._log.warning("consumer_not_examined", error=type(error).__name__)
+
     async def _finish(self, subscription: Subscription) -> None:
         """Hear nothing more; let running handlers end; give back what has not begun."""
         with contextlib.suppress(NatsError, TimeoutError):  # the connection may be gone, and the subscription with it
@@ -315,13 +293,3 @@ class Consumer(Generic[T]):
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
-
-
-def _backoff(attempt: int) -> float:
-    return BACKOFF_S[min(attempt, len(BACKOFF_S)) - 1]
-
-
-def _where(error: BaseException) -> list[str]:
-    """The way to the error, without its message: that may quote a person's data."""
-    frames = traceback.extract_tb(error.__traceback__)
-    return [f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in frames]

@@ -5,8 +5,9 @@ subject index, and ends with status 204. nats-py has no call for it yet.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 import msgspec
 from nats.aio.msg import Msg
@@ -56,16 +57,23 @@ class DirectReader:
                 found += await self._walk(stream, each)
             return sorted(found, key=lambda message: message.sequence)
 
-    async def _walk(self, stream: str, subject: str) -> list[StoredMessage]:
-        """The slow way, page by page, for a filter that matches too much."""
-        last: dict[str, StoredMessage] = {}
-        start = 1
+    async def pages(self, stream: str, subject: str, start: int | datetime = 1) -> AsyncIterator[list[StoredMessage]]:
+        """Every message a filter matches, in stream order, from a sequence or a moment on. Errors: Unavailable."""
+        place = {"seq": start} if isinstance(start, int) else {"start_time": start.astimezone(UTC).isoformat()}
         while True:
-            reply = await self._ask(stream, {"seq": start, "next_by_subj": subject, "batch": PAGE})
-            last.update((message.subject, message) for message in reply.messages)
+            reply = await self._ask(stream, {**place, "next_by_subj": subject, "batch": PAGE})
+            if reply.messages:
+                yield reply.messages
             if not reply.messages or not reply.left:
-                return list(last.values())
-            start = reply.messages[-1].sequence + 1
+                return
+            place = {"seq": reply.messages[-1].sequence + 1}
+
+    async def _walk(self, stream: str, subject: str) -> list[StoredMessage]:
+        """The slow way, for a filter that matches too much."""
+        last: dict[str, StoredMessage] = {}
+        async for page in self.pages(stream, subject):
+            last.update((message.subject, message) for message in page)
+        return list(last.values())
 
     async def _ask(self, stream: str, request: dict[str, object]) -> _Reply:
         await self._listen()
@@ -79,7 +87,7 @@ class DirectReader:
                 msgspec.json.encode(request),
                 reply=f"{self._inbox}.{token}",
             )
-            async with asyncio.timeout(broker.timeout_s):
+            async with asyncio.timeout(broker.try_s):
                 await reply.done
         except TimeoutError as error:
             raise Unavailable(f"no direct answer from {stream}") from error

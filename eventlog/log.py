@@ -6,6 +6,7 @@ from contracts.codec import decode_fact, encode
 from contracts.facts import AnyFact
 from eventlog.connection import Broker, Stored
 from eventlog.direct import DirectReader
+from eventlog.index import subjects_in
 
 
 class EventLog:
@@ -28,3 +29,11 @@ class EventLog:
         """Every fact of one contact, in the order stored. Errors: Unavailable, Undecodable."""
         messages = await self._direct.last_of_each(subjects.EVENTS, [subjects.history_of(contact)])
         return [decode_fact(message.payload) for message in messages]
+
+    async def contacts(self, *tags: str) -> list[str]:
+        """Who has a fact of one of these tags, or any fact at all; from the index alone. Errors: Unavailable."""
+        found: set[str] = set()
+        for tag in tags or ("*",):
+            names = await subjects_in(self._broker, subjects.EVENTS, subjects.facts_of(tag))
+            found |= {subjects.contact_of(name) for name in names}
+        return sorted(found)

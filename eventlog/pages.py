@@ -15,12 +15,24 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     """`page_id` unset: a create was begun at `at`, and whether it was accepted is not known yet.
 
     Unless it was `refused`: then there is no page, and the next try need not wait for one to turn up.
+    `rejected` is what Notion does not take, and since when, while it would take other rows.
     """
 
     page_id: str | None = None
     digest: Annotated[str, Meta(description="of the properties last written")] = ""
     at: Utc
     refused: bool = False
+    rejected: Annotated[str, Meta(description="digest of the properties that were refused")] = ""
+    rejected_at: Utc | None = None
+    v: int = 1
+
+
+class Columns(msgspec.Struct, frozen=True, kw_only=True):
+    """Which columns a database has, and how often they were made anew; `replayed`: every row was looked at since."""
+
+    identity: str
+    generation: int = 0
+    replayed: bool = True
     v: int = 1
 
 

@@ -74,15 +74,25 @@ class NatsServer:
     def pid(self) -> int | None:
         return self._process.pid if self._process else None
 
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """What the configuration asks of the environment; ours asks nothing."""
+        return {}
+
+    def write_config(self) -> None:
+        """`nats.conf` in our folder: its path in the command line is how an orphan is known."""
+        (self.folder / "nats.conf").write_text(config_text(self.port, self.folder / "jetstream", self.options))
+
     async def start(self) -> Self:
         """Start it and wait until it answers. Errors: ServerFailed."""
         binary = self._binary or find_binary()
-        (self.folder / "nats.conf").write_text(config_text(self.port, self.folder / "jetstream", self.options))
+        self.write_config()
         with self.log_file.open("ab") as output:
             self._process = subprocess.Popen(  # noqa: S603, ASYNC220 - our own binary; a fork of milliseconds
                 [str(binary), "-c", str(self.folder / "nats.conf")],
                 stdout=output,
                 stderr=output,
+                env={**os.environ, **self.environment},
                 preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509 - one C call
                 process_group=0,  # Ctrl-C is for us: we drain first and stop it last
             )

@@ -15,8 +15,8 @@ API_LEVEL, SERVER = 2, "2.12"
 """Message schedules appeared with this API level; older servers accept our streams, drop the flags and never fire."""
 
 WINDOW_S = 120.0
-ACK_WAIT_S = 60.0
-"""Twice the provider's timeout."""
+ACK_WAIT_S = 30.0
+"""How long what a killed process had in hand stays away. Work that takes longer says so every third of it."""
 
 SETTLED_S = 48 * 3600
 """How long a settled claim stays: well past the 24 h for which the provider remembers a key."""
@@ -87,7 +87,11 @@ def streams(replicas: int = 1) -> tuple[StreamConfig, ...]:
             subjects=[subjects.ALL_FACTS],
             max_msg_size=256 * 1024,
         ),
-        _stream(subjects.PARKED, "Messages no code could handle, with the reason", subjects=[subjects.ALL_PARKED]),
+        _stream(
+            subjects.PARKED,
+            "Messages no code could handle, with the reason; and those that JetStream gave up on",
+            subjects=[subjects.ALL_PARKED, *subjects.GIVEN_UP],
+        ),
         # A put with Nats-Schedule headers IS a pending email; the server publishes it at its time on email.due.…
         # and removes the key. No age or size limit (they would drop timers silently); 8 messages per subject, since
         # a limit of 1 brings cancelled timers back after a crash (nats-server #8505).
@@ -96,6 +100,7 @@ def streams(replicas: int = 1) -> tuple[StreamConfig, ...]:
             "Pending emails: one key per email and due time, fired by the server",
             subjects=[subjects.kv_subject(subjects.TIMERS, ">"), subjects.ALL_DUE],
             max_msgs_per_subject=8,
+            deny_delete=None,  # a handled wake-up is deleted; purging it would disturb the sender's consumer
             discard=DiscardPolicy.OLD,  # schedules allow no other; without limits nothing is ever discarded
             allow_msg_ttl=True,
             allow_msg_schedules=True,
@@ -217,6 +222,36 @@ async def require(broker: Broker, *, replicas: int = 1) -> list[Check]:
 async def ensure_durable(broker: Broker, durable: Durable) -> None:
     """Put a deleted consumer back. It starts from the first message; every handler bears that."""
     await _init_durable(broker, durable, apply=False)
+
+
+async def settled_up_to(broker: Broker, durable: Durable) -> int:
+    """The sequence up to which nothing of a stream comes to this durable again. Errors: Unavailable."""
+    try:
+        info = await broker.js.consumer_info(durable.stream, durable.name)
+    except (*UNREACHABLE, APIError) as error:
+        raise Unavailable(f"no consumer {durable.name}: {type(error).__name__}") from error
+    return int(info.ack_floor.stream_seq) if info.ack_floor else 0
+
+
+async def mend(broker: Broker, durable: Durable) -> str | None:
+    """Put a durable right that hears nothing although all looks well; what was wrong with it, or None.
+
+    A deleted one is made again. One that stands ahead of its stream (the stream lost its end in a power cut, the
+    consumer did not; nats-server #5412) would pass over everything new, and starts again from the first message.
+    Errors: Unavailable; Incomplete, when JetStream refuses.
+    """
+    try:
+        info = await broker.js.consumer_info(durable.stream, durable.name)
+        last = (await broker.js.stream_info(durable.stream)).state.last_seq
+    except NotFoundError:
+        await ensure_durable(broker, durable)
+        return "deleted"
+    except UNREACHABLE as error:
+        raise Unavailable("JetStream did not answer") from error
+    if info.delivered is None or info.delivered.stream_seq <= last:
+        return None
+    await rewind(broker, durable)
+    return "ahead of its stream"
 
 
 def _require_schedules(checks: list[Check]) -> None:

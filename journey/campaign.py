@@ -11,7 +11,7 @@ from journey.model import Campaign, Segment, Sequence, Step
 from journey.problems import CampaignError, Problem, Report
 from journey.sequences import read_sequences, refuse_twice
 from journey.toml_table import Table, lines_of
-from journey.variables import MEETING, SUPPLIED, Format, Shown, Variable, url
+from journey.variables import MEETING, NUMBER_LIMIT, SUPPLIED, TEXT_LIMIT, URL_LIMIT, Format, Shown, Variable, url
 
 __all__ = [
     "Campaign",
@@ -24,12 +24,23 @@ __all__ = [
     "load_campaigns",
 ]
 
+SIZE_LIMIT, LINE_LIMIT = 100_000, 2_000
+"""Of `campaign.toml`, in bytes and characters: reading a dotted key takes time quadratic in its dots."""
+
 _NAME = re.compile(r"[a-z_][a-z0-9_]{0,63}")
 _FORMATS: dict[Format, tuple[Format, ...]] = {"text": ("text",), "number": ("number", "money"), "url": ("url",)}
 """How each kind of value we supply may be shown, the usual way first."""
 
 _OWN: tuple[Format, ...] = ("text", "number", "money", "url")
 _FULL: dict[Format, object] = {"text": "text", "number": 2, "money": 2, "url": "https://example.com/"}
+_LONGEST: dict[Format, object] = {
+    "text": "&" * TEXT_LIMIT,
+    "number": 1 - NUMBER_LIMIT,
+    "money": 1 - NUMBER_LIMIT,
+    "url": "https://example.com/".ljust(URL_LIMIT, "&"),
+}
+"""What takes the most room, as HTML spells an ampersand in five characters."""
+
 _ABOUT_A_PERSON = {name: _FULL[what.format] for name, what in SUPPLIED.items() if name not in MEETING}
 """What a segment may ask for: it is the same at every meeting."""
 
@@ -67,14 +78,27 @@ def load_campaign(folder: Path) -> Campaign:
 
 def _read(file: Path, report: Report) -> Table | None:
     try:
-        source = file.read_bytes().decode()
+        with file.open("rb") as opened:
+            source = opened.read(SIZE_LIMIT + 1).decode()
+        if unfit := _unfit(source):
+            report.add(*unfit)
+            return None
         return Table(tomllib.loads(source), report, lines_of(source))
     except (OSError, UnicodeDecodeError) as error:
         report.add(1, f"cannot be read: {error}")
     except tomllib.TOMLDecodeError as error:
         place = re.search(r"line (\d+)", str(error))
         report.add(int(place[1]) if place else source.count("\n") + 1, f"not TOML: {error}")
+    except RecursionError:
+        report.add(1, "is nested too deeply")
     return None
+
+
+def _unfit(source: str) -> tuple[int, str] | None:
+    if len(source) > SIZE_LIMIT:
+        return 1, f"is longer than {SIZE_LIMIT:,} bytes"
+    long = (number for number, line in enumerate(source.split("\n"), start=1) if len(line) > LINE_LIMIT)
+    return next(((number, f"a line of more than {LINE_LIMIT:,} characters") for number in long), None)
 
 
 def _campaign(folder: Path, table: Table) -> tuple[Campaign, list[Report]]:
@@ -187,11 +211,11 @@ def _segment(table: Table, *, last: bool) -> Segment:
 def _samples(
     constants: dict[str, str], variables: dict[str, Variable], segments: tuple[Segment, ...]
 ) -> tuple[dict[str, Shown], ...]:
-    """The variables of somebody with every value and of somebody with none, in each segment."""
-    everything = {each.name: _FULL[each.format] for each in variables.values()}
+    """The variables of somebody with every value, with the longest values and with none, in each segment."""
+    everything, longest = ({each.name: of[each.format] for each in variables.values()} for of in (_FULL, _LONGEST))
     samples = []
     for segment in segments:
-        for values in (everything, {}):
+        for values in (everything, longest, {}):
             shown = {name: value for each in variables.values() for name, value in each.shown(values).items()}
             samples.append({**constants, "segment": segment.name, **shown})
     return tuple(samples)

@@ -10,15 +10,18 @@ from typing import NamedTuple
 import mrml
 
 from journey.front_matter import Source, checked_fields, read_source
-from journey.liquid_rules import Finding, check, failure_of
+from journey.liquid_rules import NOWHERE, Finding, check, failure_of
 from journey.markup import check_markup, with_plain_entities
 from journey.masking import Masked, mask
 from journey.problems import Report
 from journey.templates import Template
 from journey.variables import Shown
 
+SIZE_LIMIT = 50_000
+"""Of a template file, in bytes: ten times the longest we have seen, and mailboxes cut an email at 100 kB."""
+
 _CONTENT = "[[content]]"
-_COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
+_COMMENT = re.compile(r"<!--(?:(?!<!--).)*?-->", re.DOTALL)
 
 
 class Supply(NamedTuple):
@@ -41,13 +44,17 @@ class Layout(NamedTuple):
 
 
 class Composed(NamedTuple):
-    """A whole MJML document, and where each of its lines comes from."""
+    """A whole MJML document, and where each of its lines comes from; what is about the whole goes to `report`."""
 
     text: str
     places: list[tuple[Report, int]]
+    report: Report
 
     def add(self, finding: Finding) -> None:
-        report, line = self.places[min(max(finding.line, 1), len(self.places)) - 1]
+        if finding.line == NOWHERE:
+            self.report.add(1, finding.reason)
+            return
+        report, line = self.places[min(finding.line, len(self.places)) - 1]
         report.add(line, finding.reason)
 
 
@@ -61,7 +68,7 @@ def load_templates(folder: Path, supply: Supply) -> tuple[dict[str, Template], l
         source = read_source(text, report) if text else None
         if source is None or not layout.text:
             continue
-        fields = checked_fields(source, supply.names, report)
+        fields = checked_fields(source, supply.samples, report)
         compiled = _compile(_compose(source, fields, layout, report), supply)
         if compiled and not report.problems:
             used = frozenset().union(*(check(each, supply.names).variables for each in (fields["subject"], compiled)))
@@ -83,9 +90,14 @@ def _read_layout(file: Path) -> Layout:
 def _read(file: Path, report: Report) -> str:
     """Bytes are decoded here, so that a lone carriage return is seen and does not become a line."""
     try:
-        text = file.read_bytes().decode().replace("\r\n", "\n")
+        with file.open("rb") as opened:
+            raw = opened.read(SIZE_LIMIT + 1)
+        text = raw.decode().replace("\r\n", "\n")
     except (OSError, UnicodeDecodeError) as error:
         report.add(1, f"cannot be read: {error}")
+        return ""
+    if len(raw) > SIZE_LIMIT:
+        report.add(1, f"is longer than {SIZE_LIMIT:,} bytes")
         return ""
     if not text.strip():
         report.add(1, "is empty")
@@ -108,7 +120,7 @@ def _compose(source: Source, fields: Mapping[str, str], layout: Layout, report: 
             lines.append(_filled(line, fields))
             places.append((layout.report, number))
     text = _COMMENT.sub(lambda match: "\n" * match[0].count("\n"), "\n".join(lines))
-    return Composed(text, places)
+    return Composed(text, places, report)
 
 
 def _filled(line: str, fields: Mapping[str, str]) -> str:
@@ -124,12 +136,20 @@ def _compile(composed: Composed, supply: Supply) -> str:
     masked = mask(composed.text)
     masked = masked._replace(text=with_plain_entities(masked.text))
     findings = [*check(composed.text, supply.names).findings, *check_markup(masked, supply.constants, supply.links)]
-    if not findings:
-        trials = (failure_of(composed.text, sample) for sample in supply.samples)
-        findings = [finding for finding in trials if finding]
+    findings = findings or _failures(composed.text, supply)
     for finding in findings:
         composed.add(finding)
-    return "" if findings else _to_html(composed, masked)
+    if findings:
+        return ""
+    compiled = _to_html(composed, masked)
+    for failure in _failures(compiled, supply):  # of which there is more than the author wrote
+        composed.add(Finding(NOWHERE, f"compiled from MJML: {failure.reason}"))
+    return compiled
+
+
+def _failures(text: str, supply: Supply) -> list[Finding]:
+    """What goes wrong for those it is tried with."""
+    return list(filter(None, (failure_of(text, sample) for sample in supply.samples)))
 
 
 def _to_html(composed: Composed, masked: Masked) -> str:

@@ -11,21 +11,24 @@ import msgspec
 
 from contracts.base import Fact
 from contracts.bookings import BookingFact
+from contracts.deliveries import DeliveryFact, ends_all_mail
 from contracts.facts import (
     EmailAttemptFailed,
     EmailFailed,
+    EmailNotSent,
     EmailSent,
     EmailSkipped,
     EmailUnknown,
     SignupReceived,
     Triggered,
 )
+from contracts.operators import HandlingFailed, OperatorDiscarded, OperatorRetried
 from journey.meetings import Meeting, meetings
 
-Ending = EmailSent | EmailFailed | EmailSkipped | EmailUnknown
+Ending = EmailSent | DeliveryFact | EmailNotSent
 
-CERTAINTY: Mapping[type[Ending], int] = {EmailSent: 4, EmailFailed: 3, EmailSkipped: 2, EmailUnknown: 1}
-"""Where two endings were recorded, the one that is known best counts: what was sent was sent."""
+CERTAINTY: Mapping[type[Fact], int] = {EmailSent: 5, DeliveryFact: 4, EmailFailed: 3, EmailSkipped: 2, EmailUnknown: 1}
+"""Where several endings were recorded, the one that is known best counts: what was sent was sent."""
 
 
 class Signup(msgspec.Struct, frozen=True):
@@ -46,10 +49,37 @@ class Signup(msgspec.Struct, frozen=True):
 
 
 class Email(msgspec.Struct, frozen=True):
-    """What happened to one planned email so far."""
+    """What happened to one planned email so far.
+
+    `end` is how it stands: a delivery webhook shows as well as EmailSent that the provider accepted it. An operator
+    may ask for another try of what did not go out; what came of earlier tries counts no more then.
+    """
 
     attempts: Mapping[int, EmailAttemptFailed] = {}
     end: Ending | None = None
+    retried: OperatorRetried | None = None
+    discarded: OperatorDiscarded | None = None
+
+    @property
+    def is_sent(self) -> bool:
+        return isinstance(self.end, EmailSent | DeliveryFact)
+
+    @property
+    def round(self) -> int:
+        """How many times an operator has asked for another try."""
+        return self.retried.round + 1 if self.retried else 0
+
+    @property
+    def open_attempts(self) -> Mapping[int, EmailAttemptFailed]:
+        """Those of this round."""
+        before = self.retried.attempts if self.retried else 0
+        return {number: attempt for number, attempt in self.attempts.items() if number > before}
+
+    @property
+    def is_trouble(self) -> bool:
+        """It did not go out, or nobody knows, and no operator has said to leave it at that."""
+        seen_to = self.discarded is not None and self.discarded.round >= self.round
+        return isinstance(self.end, EmailFailed | EmailUnknown) and not seen_to
 
 
 class Contact(msgspec.Struct, frozen=True):
@@ -60,6 +90,7 @@ class Contact(msgspec.Struct, frozen=True):
     emails: Mapping[str, Email] = {}
     bookings: Mapping[str, BookingFact] = {}
     triggers: Mapping[str, Triggered] = {}
+    suppressed_by: DeliveryFact | None = None
 
     @property
     def meetings(self) -> tuple[Meeting, ...]:
@@ -99,13 +130,25 @@ def evolve(state: Contact, fact: Fact) -> Contact:
             return msgspec.structs.replace(state, triggers={**state.triggers, fact.id: fact})
         case EmailAttemptFailed():
             email = state.email(fact.email_id)
-            email = msgspec.structs.replace(email, attempts={**email.attempts, fact.attempt: fact})
-            return msgspec.structs.replace(state, emails={**state.emails, fact.email_id: email})
-        case EmailSent() | EmailFailed() | EmailSkipped() | EmailUnknown():
-            email = _ended(state.email(fact.email_id), fact)
-            return msgspec.structs.replace(state, emails={**state.emails, fact.email_id: email})
+            return _with(state, fact.email_id, attempts={**email.attempts, fact.attempt: fact})
+        case EmailSent() | EmailNotSent():
+            return _with(state, fact.email_id, end=_ended(state.email(fact.email_id), fact))
+        case DeliveryFact():
+            return _delivered(state, fact)
+        case OperatorRetried():
+            return _retried(state, fact)
+        case OperatorDiscarded():
+            known = state.email(fact.what).discarded
+            return _with(state, fact.what, discarded=max(filter(None, [known, fact]), key=lambda each: each.round))
+        case HandlingFailed():
+            return state
         case _:
             raise TypeError(f"no rule for {fact.tag}")
+
+
+def _with(state: Contact, email_id: str, **changes: object) -> Contact:
+    email = msgspec.structs.replace(state.email(email_id), **changes)
+    return msgspec.structs.replace(state, emails={**state.emails, email_id: email})
 
 
 def _signed_up(before: Signup | None, fact: SignupReceived) -> Signup:
@@ -114,10 +157,35 @@ def _signed_up(before: Signup | None, fact: SignupReceived) -> Signup:
     return Signup(min(before.first_at, fact.at), max(before.latest, fact, key=_order))
 
 
-def _ended(before: Email, fact: Ending) -> Email:
-    if before.end and CERTAINTY[type(before.end)] >= CERTAINTY[type(fact)]:
-        return before
-    return msgspec.structs.replace(before, end=fact)
+def _ended(before: Email, fact: Ending) -> Ending | None:
+    """The ending that counts: the best known one, and of those the first; none from before another try."""
+    if isinstance(fact, EmailNotSent) and fact.round < before.round:
+        return before.end
+    if before.end is None:
+        return fact
+    return fact if _rank(fact) > _rank(before.end) else before.end
+
+
+def _rank(end: Ending) -> tuple[bool, int, int, float]:
+    """What was sent first of all; then the newest try, by certainty, and of equals the earliest."""
+    known = next(rank for kind, rank in CERTAINTY.items() if isinstance(end, kind))
+    return not isinstance(end, EmailNotSent), getattr(end, "round", 0), known, -end.at.timestamp()
+
+
+def _delivered(state: Contact, fact: DeliveryFact) -> Contact:
+    if fact.email_id:
+        state = _with(state, fact.email_id, end=_ended(state.email(fact.email_id), fact))
+    if ends_all_mail(fact) and (state.suppressed_by is None or fact.at < state.suppressed_by.at):
+        state = msgspec.structs.replace(state, suppressed_by=fact)
+    return state
+
+
+def _retried(state: Contact, fact: OperatorRetried) -> Contact:
+    """What ended without a message is open again; what was sent stays sent."""
+    email = state.email(fact.what)
+    newest = max(filter(None, [email.retried, fact]), key=lambda each: each.round)
+    over = isinstance(email.end, EmailNotSent) and email.end.round <= newest.round
+    return _with(state, fact.what, retried=newest, end=None if over else email.end)
 
 
 def _order(fact: SignupReceived | Triggered) -> tuple[datetime, str]:

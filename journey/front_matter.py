@@ -1,10 +1,10 @@
 """The head of a template file: subject and preheader between two lines of dashes, each on one line."""
 
 import re
-from collections.abc import Set
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from journey.liquid_rules import check
+from journey.liquid_rules import check, evaluate, failure_of
 from journey.problems import Report
 
 FIELDS = ("subject", "preheader")
@@ -49,19 +49,32 @@ def _read_field(line: str, number: int, source: Source, report: Report) -> None:
         source.fields[name], source.lines[name] = value.strip(" \t"), number
 
 
-def checked_fields(source: Source, supplied: Set[str], report: Report) -> dict[str, str]:
-    """The fields, with "" for each that was refused, so that the body can be looked at all the same."""
-    reasons = {name: _wrong(name, value, supplied) for name, value in source.fields.items()}
+def checked_fields(source: Source, samples: Sequence[Mapping[str, object]], report: Report) -> dict[str, str]:
+    """The fields, with "" for each that was refused, so that the body can be looked at all the same.
+
+    `samples` are variables to try them with; together they have every name that may be used.
+    """
+    reasons = {name: _wrong(name, value, samples) if value else [] for name, value in source.fields.items()}
     for name, found in reasons.items():
         for reason in found:
             report.add(source.lines.get(name, 1), reason)
     return {name: "" if reasons[name] else value for name, value in source.fields.items()}
 
 
-def _wrong(name: str, value: str, supplied: Set[str]) -> list[str]:
+def _wrong(name: str, value: str, samples: Sequence[Mapping[str, object]]) -> list[str]:
+    supplied = frozenset().union(*samples)
     reasons = [f"{name}: {finding.reason}" for finding in check(value, supplied).findings]
     if _CONTROL.search(value):
         reasons.append(f"the {name} holds a line break or another control character")
     if len(value) > FIELD_LIMIT:
         reasons.append(f"the {name} is {len(value)} characters long; {FIELD_LIMIT} are allowed")
-    return reasons
+    return reasons or [f"{name}: {reason}" for reason in _failures(name, value, samples)]
+
+
+def _failures(name: str, value: str, samples: Sequence[Mapping[str, object]]) -> list[str]:
+    """What goes wrong for some of the people it is tried with; the provider takes no email without a subject."""
+    failures = list(filter(None, (failure_of(value, sample) for sample in samples)))
+    if failures:
+        return [failures[0].reason]
+    is_blank = any(not evaluate(value, sample, html=False).strip() for sample in samples)
+    return ["is blank for somebody"] if is_blank and name == "subject" else []

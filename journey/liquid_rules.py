@@ -1,21 +1,25 @@
 """The Liquid we allow: a small part of the language that stays bounded and harmless on hostile text.
 
 The engine's own limits are not enough: `(1..10000000)` burns seconds before one trips, the stock `safe`
-turns escaping off, the stock `date` reads the clock. So tags and filters are allow-listed and ranges refused.
+turns escaping off, the stock `date` reads the clock. So tags and filters are allow-listed and ranges refused. Its lexer
+takes time quadratic in a tag that is not closed or full of spaces, so that is looked for before the engine is asked.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from difflib import get_close_matches
-from functools import lru_cache
-from typing import NamedTuple
+from functools import lru_cache, wraps
+from typing import Any, NamedTuple
 
 from liquid import BoundTemplate, Environment, RenderContext, StrictDefaultUndefined
 from liquid.ast import Node
 from liquid.builtin.expressions.primitive import RangeLiteral
-from liquid.exceptions import LiquidError
+from liquid.exceptions import LiquidError, LiquidValueError, ResourceLimitError
 from liquid.expression import Expression
 from liquid.static_analysis import TemplateAnalysis
+from liquid.token import Token
+
+from journey.masking import pieces_of
 
 TAGS = frozenset({"if", "unless", "case", "for", "assign", "echo", "break", "continue", "comment", "#"})
 FILTERS = frozenset(
@@ -36,7 +40,20 @@ FILTERS = frozenset(
 )
 _BLOCK = re.compile(r"\{%-?\s*(?P<end>end)?(?P<name>if|unless|case|for|comment)\b")
 _VERBATIM = re.compile(r"\{%-?\s*(raw|doc)\b")
+PIECE_LIMIT = 500
+"""Longest tag or expression, in characters: it bounds chains of filters, brackets and conditions as well."""
+
+FILTER_LIMIT = 1_000
+"""Filters applied in one rendering."""
+
+BIGGEST = 10**30
+"""Of what is calculated: far beyond anything an email says, and still quick to multiply."""
+
 _INTERNAL_TAGS = frozenset({"content", "output", "illegal"})
+
+
+NOWHERE = 0
+"""The line of a finding about a text as a whole."""
 
 
 class Finding(NamedTuple):
@@ -51,8 +68,25 @@ class Checked(NamedTuple):
     findings: tuple[Finding, ...]
 
 
+class _Counting(RenderContext):
+    """Counts the filters of one rendering: none is slow, but a thousand tags can have sixty each."""
+
+    filters_used = 0
+
+    def filter(self, name: str, token: Token | None) -> Callable[..., object]:
+        self.filters_used += 1
+        if self.filters_used > FILTER_LIMIT:
+            raise ResourceLimitError("filter limit reached", token=token)
+        return super().filter(name, token)
+
+
+class _Template(BoundTemplate):
+    context_class = _Counting
+
+
 class _Bounded(Environment):
-    loop_iteration_limit = 1_000
+    template_class = _Template
+    loop_iteration_limit = 100
     output_stream_limit = 200_000
     context_depth_limit = 30
     local_namespace_limit = 20_000
@@ -64,7 +98,22 @@ def _environment(*, autoescape: bool) -> Environment:
         del environment.tags[tag]
     for name in environment.filters.keys() - FILTERS:
         del environment.filters[name]
+    for name in ("plus", "minus", "times"):
+        environment.filters[name] = _within_bounds(environment.filters[name])
     return environment
+
+
+def _within_bounds(calculate: Callable[..., Any]) -> Callable[..., float]:
+    """The engine multiplies integers of any length, and no limit of its own looks at how long that takes."""
+
+    @wraps(calculate)
+    def bounded(*numbers: object) -> float:
+        result: float = calculate(*numbers)
+        if not -BIGGEST <= result <= BIGGEST:
+            raise LiquidValueError("a number of more than 30 digits", token=None)
+        return result
+
+    return bounded
 
 
 _HTML, _TEXT = _environment(autoescape=True), _environment(autoescape=False)
@@ -103,18 +152,31 @@ def check_condition(condition: str, sample: Mapping[str, object]) -> list[str]:
 
 def check(source: str, supplied: Set[str]) -> Checked:
     """Parse, and refuse what is not allowed: unknown variables, filters and tags, ranges, shadowed names."""
+    unfit = _unfit(source)
+    if unfit:
+        return Checked(frozenset(), (unfit,))
     try:
         template = _parsed(source, html=True)
         used = template.analyze(include_partials=False)
     except Exception as error:  # noqa: BLE001 - the parser is not only expected to raise LiquidError
         return Checked(frozenset(), (_unclosed(source) or _failure(error),))
     findings = [
-        *_verbatim(source),
         *_unsupplied(used, supplied, source),
         *_disallowed(used, source),
         *_misused(template, supplied, source),
     ]
     return Checked(frozenset(used.globals), tuple(sorted(findings)))
+
+
+def _unfit(source: str) -> Finding | None:
+    """What the engine must not even begin to read."""
+    for start, end in pieces_of(source):
+        if end is None:
+            return Finding(line_of(source, start), f"{source[start : start + 2]!r} is never closed; expected its end")
+        if end - start > PIECE_LIMIT:
+            reason = f"a tag or expression of {end - start} characters; {PIECE_LIMIT} are allowed"
+            return Finding(line_of(source, start), reason)
+    return next(_verbatim(source), None)
 
 
 def _unclosed(source: str) -> Finding | None:
@@ -184,7 +246,7 @@ def failure_of(source: str, variables: Mapping[str, object]) -> Finding | None:
 
 def _failure(error: Exception) -> Finding:
     token = error.token if isinstance(error, LiquidError) else None
-    line = line_of(token.source, token.start_index) if token is not None and token.start_index >= 0 else 1
+    line = line_of(token.source, token.start_index) if token is not None and token.start_index >= 0 else NOWHERE
     return Finding(line, reason_of(error))
 
 

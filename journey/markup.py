@@ -63,6 +63,9 @@ _HTML = frozenset(
 )
 ELEMENTS = _HOLDERS | _OTHERS | _HTML
 
+DEPTH_LIMIT = 30
+"""Elements in elements: the MJML compiler goes down them on the stack, and ends the whole process where that ends."""
+
 _LINKS = frozenset({"href", "src", "background", "background-url", "poster", "action"})
 _MAY_HOLD_LIQUID = frozenset({"href", "src", "title", "alt", "aria-label"})
 _SAFE_LINK = re.compile(r"https?://[A-Za-z0-9.-]+(:\d+)?([/?#]|$)|mailto:|tel:")
@@ -113,6 +116,8 @@ class _Walk:
 
     def _start(self, element: str, attributes: dict[str, str]) -> None:
         self.open.append(element)
+        if len(self.open) == DEPTH_LIMIT + 1:
+            self._refuse(f"more than {DEPTH_LIMIT} elements inside each other")
         if element not in ELEMENTS:
             self._refuse(f"the element <{element}> is not allowed")
         for name, value in attributes.items():

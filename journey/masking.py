@@ -1,10 +1,12 @@
 """Liquid inside markup: hidden from parsers that do not know it, and put back afterwards."""
 
 import re
+from collections.abc import Iterator
 from typing import NamedTuple
 
-_LIQUID = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
-_TOKEN = re.compile(r"liquid(\d{4})x")
+_OPENING = re.compile(r"\{\{|\{%")
+_CLOSING = {"{{": "}}", "{%": "%}"}
+_TOKEN = re.compile(r"liquid(\d{4,6})x")
 
 
 class Masked(NamedTuple):
@@ -27,11 +29,32 @@ class Masked(NamedTuple):
         return [self.text.count("\n", 0, start) + 1 for number, start in places if number not in kept]
 
 
+class Piece(NamedTuple):
+    """Where a piece of Liquid begins and ends."""
+
+    start: int
+    end: int | None
+    """None where it is never closed; nothing after it is Liquid then."""
+
+
+def pieces_of(source: str) -> Iterator[Piece]:
+    """In time linear in the source, closed or not; a pattern such as `{{.*?}}` reads on to the end from every `{{`."""
+    opening = _OPENING.search(source)
+    while opening:
+        close = source.find(_CLOSING[opening[0]], opening.end())
+        yield Piece(opening.start(), close + 2 if close >= 0 else None)
+        opening = _OPENING.search(source, close + 2) if close >= 0 else None
+
+
 def mask(source: str) -> Masked:
-    pieces: list[str] = []
-
-    def hide(match: re.Match[str]) -> str:
-        pieces.append(match[0])
-        return f"liquid{len(pieces) - 1:04}x" + "\n" * match[0].count("\n")
-
-    return Masked(_LIQUID.sub(hide, source), tuple(pieces))
+    shown: list[str] = []
+    hidden: list[str] = []
+    done = 0
+    for start, end in pieces_of(source):
+        if end is None:
+            break
+        liquid = source[start:end]
+        shown += [source[done:start], f"liquid{len(hidden):04}x", "\n" * liquid.count("\n")]
+        hidden.append(liquid)
+        done = end
+    return Masked("".join([*shown, source[done:]]), tuple(hidden))

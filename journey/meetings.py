@@ -28,6 +28,9 @@ Status = Literal["booked", "requested", "cancelled", "rejected", "reschedule_req
 
 CALLED_OFF = ("cancelled", "reschedule_requested")
 
+MOST_MOVES = 1_000_000
+"""A number of moves beyond it was made up, and a calendar file takes none beyond 2**31."""
+
 
 class Booking(msgspec.Struct, frozen=True):
     """One booking: its newest time, and whether it still holds. `details` is None where only its end was heard of."""
@@ -75,8 +78,8 @@ class Meeting(msgspec.Struct, frozen=True):
     @property
     def sequence(self) -> int:
         """For the calendar file: grows with every move, and with every cancellation."""
-        told = [each.ical_sequence for each in self.times if each.ical_sequence is not None]
-        return max([*told, len(self.times) - 1, 0]) + self.called_off
+        told = [each.ical_sequence or 0 for each in self.times]
+        return max([0, len(self.times) - 1, *(each for each in told if each <= MOST_MOVES)]) + self.called_off
 
 
 def meetings(facts: Iterable[BookingFact]) -> tuple[Meeting, ...]:

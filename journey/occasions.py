@@ -10,7 +10,7 @@ from datetime import datetime
 import msgspec
 
 from contracts.bookings import BookingRequested, Scheduled
-from contracts.facts import EmailSent, Triggered
+from contracts.facts import Triggered
 from contracts.ids import EmailId, digest
 from journey.contact import Contact
 from journey.meetings import CALLED_OFF, Meeting
@@ -124,7 +124,7 @@ def _was_sent_calendar(meeting: Meeting, contact: Contact, campaign: Campaign) -
         if step.calendar
         for time in meeting.times
     )
-    return any(isinstance(contact.email(str(each)).end, EmailSent) for each in ids)
+    return any(contact.email(str(each)).is_sent for each in ids)
 
 
 def _missed(meeting: Meeting) -> Iterator[Occasion]:

@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-from contracts.facts import EmailFailed, EmailSent, EmailSkipped, EmailUnknown
+from contracts.facts import EmailFailed, EmailSkipped, EmailUnknown
 from contracts.ids import EmailId
 from journey.campaign import Campaign, Sequence, Step
 from journey.contact import Contact, Email
@@ -16,8 +16,7 @@ RETRY_AFTER_S = (60, 300, 900)
 RETRY_LATER_S = 3600
 
 State = Literal["pending", "sent", "skipped", "failed", "unknown"]
-STATES: Mapping[type, State] = {
-    EmailSent: "sent",
+NOT_SENT: Mapping[type, State] = {
     EmailSkipped: "skipped",
     EmailFailed: "failed",
     EmailUnknown: "unknown",
@@ -61,8 +60,10 @@ class Planned(msgspec.Struct, frozen=True):
 
     @property
     def state(self) -> State:
+        if self.email.is_sent:
+            return "sent"
         if self.email.end:
-            return STATES[type(self.email.end)]
+            return NOT_SENT[type(self.email.end)]
         return "skipped" if self.unwanted else "pending"
 
     @property
@@ -72,6 +73,8 @@ class Planned(msgspec.Struct, frozen=True):
     @property
     def reason(self) -> str | None:
         """Why it was not sent, where it was not."""
+        if self.email.is_sent:
+            return None
         return getattr(self.email.end, "reason", None) if self.email.end else self.unwanted
 
 
@@ -97,15 +100,16 @@ def _planned(
     email_id = str(EmailId(contact.id, campaign.id, sequence.id, occasion.instance, step.id))
     email = contact.email(email_id)
     planned_for = occasion.anchor + pace.delay(step)
-    expires = planned_for + step.expires_after
-    retries = [attempt.retry_at for attempt in email.attempts.values()]
+    asked_for = [planned_for, *([email.retried.at] if email.retried else [])]
+    retries = [attempt.retry_at for attempt in email.open_attempts.values()]
+    expires = max(asked_for) + step.expires_after
     return Planned(
         email_id=email_id,
         sequence=sequence,
         step=step,
         occasion=occasion,
         planned_for=planned_for,
-        due=max([planned_for, *retries]),
+        due=max([*asked_for, *retries]),
         expires=min(expires, occasion.ends_at) if occasion.ends_at else expires,
         email=email,
         unwanted=_unwanted(contact, campaign, sequence, step, occasion, planned_for, pace),
@@ -122,6 +126,8 @@ def _unwanted(
     pace: Pace,
 ) -> str | None:
     """Why not, in the order a person would say it."""
+    if contact.suppressed_by:
+        return "suppressed"
     if occasion.over:
         return occasion.over
     if sequence.anchor == "start":
@@ -145,7 +151,7 @@ def _had_already(
         if other == occasion.instance:
             continue
         email = contact.email(str(EmailId(contact.id, campaign.id, sequence.id, other, step.id)))
-        if isinstance(email.end, EmailSent | EmailUnknown):
+        if email.is_sent or isinstance(email.end, EmailUnknown):
             if time.start == occasion.time.start:
                 return "already_sent_for_this_time"
             if not step.again_when_moved:

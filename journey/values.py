@@ -26,7 +26,9 @@ _MONTHS = (
 _ZONE = re.compile(r"UTC|GMT|(?!posix/|right/|SystemV/)[A-Za-z]+(/[A-Za-z0-9_+-]+)+")
 """Names that mean the same on every machine: `localtime` does not."""
 
-_ADDRESS = re.compile(r"[^\s@,;:<>\"()\[\]\\]+@[^\s@,;:<>\"()\[\]\\]+\.[^\s@,;:<>\"()\[\]\\.]+")
+_ATOM, _LABEL = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+", r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_ADDRESS = re.compile(rf"(?=[^@]{{1,64}}@){_ATOM}(?:\.{_ATOM})*@(?:{_LABEL}\.)+[A-Za-z][A-Za-z0-9-]{{0,61}}[A-Za-z0-9]")
+"""RFC 5321 without its oddities, and with a top-level domain such as there are."""
 
 
 def values_of(contact: Contact, campaign: Campaign, occasion: Occasion) -> dict[str, object]:

@@ -32,8 +32,12 @@ class Settings(BaseSettings):
 
     host: str = Field("127.0.0.1", alias="DRIPSTREAM_HOST")
     port: int = Field(8000, alias="DRIPSTREAM_PORT", ge=0, le=65535)
+    health_port: int | None = Field(
+        None, alias="DRIPSTREAM_HEALTH_PORT", ge=0, le=65535, description="of services without pages; unset: none"
+    )
     signup_webhook_secret: SecretStr | None = Field(None, alias="SIGNUP_WEBHOOK_SECRET")
     calcom_webhook_secret: SecretStr | None = Field(None, alias="CALCOM_WEBHOOK_SECRET")
+    resend_webhook_secret: SecretStr | None = Field(None, alias="RESEND_WEBHOOK_SECRET")
     allow_unsigned: bool = Field(False, alias="DRIPSTREAM_ALLOW_UNSIGNED")
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field((), alias="CORS_ORIGINS")
 

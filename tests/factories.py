@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from contracts import bookings, facts, ids
+from contracts import bookings, deliveries, facts, ids, operators
 
 NOW = datetime.now(UTC).replace(microsecond=0) - timedelta(seconds=30)
 """A moment ago: what is due now fires on a real server, and what is due tomorrow does not."""
@@ -55,6 +55,30 @@ def make_email_unknown(step: str = "email-1", email: str = ADA, **overrides: Any
 def make_attempt_failed(step: str = "email-1", email: str = ADA, **overrides: Any) -> facts.EmailAttemptFailed:
     values = {"attempt": 1, "reason": "internal_server_error", "retry_at": at(seconds=60)} | overrides
     return facts.EmailAttemptFailed(**(_about(step, email) | values))
+
+
+def make_delivered(step: str = "email-1", email: str = ADA, **overrides: Any) -> deliveries.EmailDelivered:
+    return deliveries.EmailDelivered(**(_delivery(step, email) | overrides))
+
+
+def make_bounced(step: str = "email-1", email: str = ADA, **overrides: Any) -> deliveries.EmailBounced:
+    return deliveries.EmailBounced(**(_delivery(step, email) | {"kind": "permanent"} | overrides))
+
+
+def make_retried(step: str = "email-1", email: str = ADA, **overrides: Any) -> operators.OperatorRetried:
+    return operators.OperatorRetried(**(_decision(step, email) | overrides))
+
+
+def make_discarded(step: str = "email-1", email: str = ADA, **overrides: Any) -> operators.OperatorDiscarded:
+    return operators.OperatorDiscarded(**(_decision(step, email) | overrides))
+
+
+def _delivery(step: str, email: str) -> dict[str, Any]:
+    return _about(step, email) | {"provider_id": "re_1", "webhook": "msg_1"}
+
+
+def _decision(step: str, email: str) -> dict[str, Any]:
+    return {"contact": ids.contact_id(email), "at": NOW, "what": make_email_id(step, email), "by": "grace"}
 
 
 def _about(step: str, email: str) -> dict[str, Any]:

@@ -15,7 +15,7 @@ ALLOWED = {
     "services": {"services", "eventlog", "journey", "contracts"},
     "cli": {"cli", "services", "eventlog", "journey", "contracts"},
 }
-SHARED = {"settings", "logs", "http"}
+SHARED = {"settings", "logs", "http", "ready", "health"}
 """What services have in common lives beside them, in services/ itself."""
 
 PURE = [
@@ -81,3 +81,12 @@ def test_only_the_contracts_spell_subjects() -> None:
         if node.value.startswith(("events.", "email.due.", "$KV.", "parked."))
     ]
     assert spelt == []
+
+
+def test_the_auditor_shares_no_code_with_what_it_judges() -> None:
+    """Nor with the rest of the chaos suite, which does."""
+    for path in sorted((ROOT / "chaos" / "auditor").glob("*.py")):
+        for name in imports(path):
+            top = name.partition(".")[0]
+            assert top not in {*ALLOWED, "tests", "bench"}, f"{path.name} imports {name}"
+            assert top != "chaos" or name.startswith("chaos.auditor."), f"{path.name} imports {name}"

@@ -4,6 +4,11 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 
+from nats.js.errors import NotFoundError
+
+from eventlog.connection import Broker
+from eventlog.topology import Durable
+
 
 async def eventually(condition: Callable[[], Awaitable[bool]], *, timeout: float = 5.0) -> None:  # noqa: ASYNC109
     """Until the condition holds; an assertion that names it when it does not."""
@@ -11,3 +16,22 @@ async def eventually(condition: Callable[[], Awaitable[bool]], *, timeout: float
     while not await condition():
         assert time.monotonic() < deadline, f"did not happen within {timeout} s: {condition.__qualname__}"
         await asyncio.sleep(0.02)
+
+
+async def is_idle(broker: Broker, durable: Durable) -> bool:
+    """A consumer has been given everything there is, and nothing it was given is open.
+
+    `num_pending` alone would not do: nats-server counts a message there a moment after it has acknowledged it to who
+    published it, and says 0 until then.
+    """
+    last = await _last_sequence(broker, durable)
+    info = await broker.js.consumer_info(durable.stream, durable.name)
+    given = info.delivered.stream_seq if info.delivered else 0
+    return given >= last and not info.num_pending and not info.num_ack_pending
+
+
+async def _last_sequence(broker: Broker, durable: Durable) -> int:
+    try:
+        return int((await broker.js.get_last_msg(durable.stream, str(durable.config.filter_subject))).seq or 0)
+    except NotFoundError:
+        return 0

@@ -11,11 +11,11 @@ from litestar.exceptions import HTTPException
 
 from eventlog.connection import Broker
 from eventlog.log import EventLog
-from services.ingest import calcom_routes, openapi, problems, routes, trigger_routes
-from services.ingest.guard import calcom_guard, signup_guard
+from services.ingest import calcom_routes, openapi, problems, resend_routes, routes, trigger_routes
+from services.ingest.guard import calcom_guard, resend_guard, signup_guard
 from services.ingest.metrics import REQUESTS, Metrics
-from services.ingest.ready import Readiness
 from services.ingest.shell import MAX_BODY, Shell
+from services.ready import Readiness
 from services.settings import Settings
 
 APPEND_S = 5.0
@@ -32,8 +32,9 @@ def create_app(
     shell = Shell(
         events=EventLog(replace(broker, timeout_s=min(broker.timeout_s, APPEND_S))),
         campaigns={id_: frozenset(names) for id_, names in campaigns.items()},
-        signups=signup_guard(settings),
+        signups=signup_guard(settings, clock),
         bookings=calcom_guard(settings),
+        deliveries=resend_guard(settings, clock),
         readiness=Readiness(broker, settings.replicas),
         clock=clock,
     )
@@ -42,6 +43,7 @@ def create_app(
             routes.christmas_signup,
             routes.campaign_signup,
             calcom_routes.calcom_booking,
+            resend_routes.resend_delivery,
             trigger_routes.campaign_trigger,
             routes.health,
             routes.ready,

@@ -8,11 +8,13 @@ others there.
 import ipaddress
 from typing import NamedTuple
 
+from pydantic import SecretStr
+
 from services.settings import Settings
 
 LOOPBACK = "127.0.0.1"
-SIGNUP, CALCOM = "SIGNUP_WEBHOOK_SECRET", "CALCOM_WEBHOOK_SECRET"
-FAMILIES = {SIGNUP: "signups and triggers", CALCOM: "bookings"}
+SIGNUP, CALCOM, RESEND = "SIGNUP_WEBHOOK_SECRET", "CALCOM_WEBHOOK_SECRET", "RESEND_WEBHOOK_SECRET"
+FAMILIES = {SIGNUP: "signups and triggers", CALCOM: "bookings", RESEND: "delivery webhooks"}
 
 
 class Notice(NamedTuple):
@@ -23,7 +25,7 @@ class Notice(NamedTuple):
 
 
 def bind_host(settings: Settings) -> str:
-    is_signed = bool(settings.signup_webhook_secret or settings.calcom_webhook_secret)
+    is_signed = any(_secrets(settings).values())
     return settings.host if is_signed or settings.allow_unsigned or is_loopback(settings.host) else LOOPBACK
 
 
@@ -34,8 +36,15 @@ def takes_unsigned(settings: Settings) -> bool:
 
 def notices(settings: Settings) -> tuple[Notice, ...]:
     """One for each family without a secret."""
-    secrets = {SIGNUP: settings.signup_webhook_secret, CALCOM: settings.calcom_webhook_secret}
-    return tuple(_notice(settings, variable) for variable, secret in secrets.items() if secret is None)
+    return tuple(_notice(settings, variable) for variable, secret in _secrets(settings).items() if secret is None)
+
+
+def _secrets(settings: Settings) -> dict[str, SecretStr | None]:
+    return {
+        SIGNUP: settings.signup_webhook_secret,
+        CALCOM: settings.calcom_webhook_secret,
+        RESEND: settings.resend_webhook_secret,
+    }
 
 
 def _notice(settings: Settings, variable: str) -> Notice:

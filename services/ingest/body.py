@@ -1,11 +1,12 @@
 """The bytes of a request to a JSON object. Pure.
 
-Looser than JSON where a form's junk must not cost a lead: NaN and Infinity are read (and refused where a number
-counts), integers beyond 64 bits become floats as they would in a browser, half an emoji is let through.
+Where JSON leaves it open, as a browser reads it: of a name that is there twice the last one counts, integers beyond
+64 bits become floats, half an emoji is let through. What forms and calendars check before they send is read the same
+way, and a lead is not lost for it. NaN and Infinity are no JSON and no browser writes them: refused.
 """
 
 import json
-from typing import Any
+from typing import Any, NoReturn
 
 
 class NotAForm(ValueError):
@@ -16,6 +17,8 @@ def read_object(body: bytes) -> dict[str, Any]:
     """Errors: NotAForm."""
     try:
         value = _decoder.decode(body.decode("utf-8-sig"))
+    except _NoNumber as error:
+        raise NotAForm(f"The body is not JSON: {error} is no number in JSON.") from error
     except UnicodeDecodeError as error:
         raise NotAForm("The body is not UTF-8 text.") from error
     except json.JSONDecodeError as error:
@@ -34,4 +37,12 @@ def _integer(text: str) -> int | float:
     return float(text)
 
 
-_decoder = json.JSONDecoder(parse_int=_integer)
+class _NoNumber(ValueError):
+    """One of the three words that Python would take for a number; the message is the word."""
+
+
+def _refuse(word: str) -> NoReturn:
+    raise _NoNumber(word)
+
+
+_decoder = json.JSONDecoder(parse_int=_integer, parse_constant=_refuse)

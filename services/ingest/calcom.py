@@ -44,6 +44,7 @@ from services.ingest.calcom_body import (
 from services.ingest.calcom_people import bookers, guests, hosts, marked, organizer
 from services.ingest.signup import FieldProblem
 
+TITLES = ("title", "eventTitle", "eventTypeTitle")
 LENGTH_MINUTES, LONGEST_MINUTES = 30, 7 * 24 * 60
 
 VERSIONS = frozenset({"2021-10-20", "2026-07-27"})
@@ -183,7 +184,7 @@ def _where(fields: Fields) -> dict[str, Any]:
     """And with whom, and what for."""
     return {
         "organizer": organizer(fields),
-        "title": line(fields.get("title") or fields.get("eventTitle") or fields.get("eventTypeTitle"), LINE),
+        "title": next(filter(None, (line(fields.get(name), LINE) for name in TITLES)), ""),
         "event_type": line(fields.get("type"), LINE) or None,
         "location": line(fields.get("location"), LOCATION) or None,
         "video_url": _video_url(fields),

@@ -1,7 +1,6 @@
 """The calendar's routes."""
 
 from datetime import datetime
-from http import HTTPStatus
 from typing import Any, Literal, cast
 
 import msgspec
@@ -14,8 +13,9 @@ from contracts.ids import digest
 from services.ingest.calcom import IGNORED, TRIGGERS, VERSIONS, Ignored, Told, translate
 from services.ingest.metrics import IGNORED as IGNORED_COUNT
 from services.ingest.operations import BOOKING_PROBLEMS, BookingOperation
-from services.ingest.problems import Refusal
+from services.ingest.problems import wrong_fields
 from services.ingest.shell import MAX_BOOKING, AnyRequest, Shell, json_object, read_body, store
+from services.ingest.text import clean
 
 log = structlog.get_logger(__name__)
 
@@ -73,14 +73,14 @@ async def calcom_booking(request: AnyRequest) -> Response[Any]:
 def _look_at_version(version: str | None) -> None:
     """A new one may be worth a look; it is no reason to lose a booking."""
     if version is not None and version not in VERSIONS:
-        log.warning("unknown_calcom_version", version=version[:40])
+        log.warning("unknown_calcom_version", version=clean(version[:40]))
 
 
 def _translate(shell: Shell, body: bytes) -> Told | Ignored:
     found = translate(json_object(body), shell.clock(), digest(body.decode("utf-8", "replace")))
     if isinstance(found, Told | Ignored):
         return found
-    raise Refusal(HTTPStatus.BAD_REQUEST, "invalid", "Some fields are missing or wrong.", errors=(found,))
+    raise wrong_fields((found,))
 
 
 def _ignored(found: Ignored) -> Response[BookingIgnored]:

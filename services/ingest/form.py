@@ -20,6 +20,9 @@ FARTHEST = 1e18
 
 NUMBER = re.compile(r"[+-]?[0-9]{1,20}(\.[0-9]{1,20})?", re.ASCII)
 
+TOP_LEVEL = re.compile(r"\.[a-z][a-z0-9-]*[a-z0-9]", re.ASCII)
+"""As all there are begin: the provider refuses mail to others, such as `example.c`."""
+
 NAMED = {
     "missing": "is required",
     "string_too_short": "is required",
@@ -73,7 +76,10 @@ def read_address(value: Any) -> str:
         parts = validate_email(text, check_deliverability=False, allow_smtputf8=False, strict=True)
     except (EmailNotValidError, UnicodeError):
         raise wrong("must be a valid email address") from None
-    return (parts.ascii_email or parts.normalized).lower()
+    address = (parts.ascii_email or parts.normalized).lower()
+    if not TOP_LEVEL.fullmatch(address[address.rindex(".") :]):
+        raise wrong("must be a valid email address")
+    return address
 
 
 # Bounds stand before the reader: that puts them on the inner type, where JSON Schema shows them.

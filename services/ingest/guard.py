@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Protocol
 
-from services.ingest.binding import CALCOM, SIGNUP, takes_unsigned
+from services.ingest.binding import CALCOM, RESEND, SIGNUP, takes_unsigned
 from services.ingest.problems import Refusal
-from services.ingest.signature import CalcomSignatures, Signatures, Unsigned
+from services.ingest.signature import CalcomSignatures, Clock, Signatures, SvixSignatures, Unsigned, utc_now
 from services.settings import Settings
 
 STANDARD = (
@@ -15,6 +15,10 @@ STANDARD = (
     "minutes (www.standardwebhooks.com)."
 )
 OF_CALCOM = "A valid signature is required in X-Cal-Signature-256, made with the secret of this webhook."
+OF_SVIX = (
+    "A valid signature is required in svix-id, svix-timestamp and svix-signature, made within the last five minutes "
+    "with the secret of this webhook."
+)
 
 
 class Verifier(Protocol):
@@ -43,10 +47,10 @@ class Guard:
             raise Refusal(HTTPStatus.UNAUTHORIZED, "no_secret", detail)
 
 
-def signup_guard(settings: Settings) -> Guard:
+def signup_guard(settings: Settings, clock: Clock = utc_now) -> Guard:
     """Errors: BadSecret."""
     secret = settings.signup_webhook_secret
-    verifier = Signatures(secret.get_secret_value()) if secret else None
+    verifier = Signatures(secret.get_secret_value(), clock) if secret else None
     return Guard(SIGNUP, STANDARD, verifier, takes_unsigned(settings))
 
 
@@ -55,3 +59,10 @@ def calcom_guard(settings: Settings) -> Guard:
     secret = settings.calcom_webhook_secret
     verifier = CalcomSignatures(secret.get_secret_value()) if secret else None
     return Guard(CALCOM, OF_CALCOM, verifier, takes_unsigned(settings))
+
+
+def resend_guard(settings: Settings, clock: Clock = utc_now) -> Guard:
+    """Errors: BadSecret."""
+    secret = settings.resend_webhook_secret
+    verifier = SvixSignatures(secret.get_secret_value(), clock) if secret else None
+    return Guard(RESEND, OF_SVIX, verifier, takes_unsigned(settings))

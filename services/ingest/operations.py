@@ -14,6 +14,7 @@ from litestar.openapi.spec import (
     Schema,
 )
 
+from services.ingest import resend
 from services.ingest.calcom import IGNORED, TRIGGERS
 from services.ingest.form import Form, Person, Scores
 from services.ingest.problems import PROBLEM_JSON, Problem
@@ -36,6 +37,12 @@ BOOKED = (
     "As Cal.com sends it, in webhook versions 2021-10-20 and 2026-07-27; the booking may also stand beside "
     "`triggerEvent`, or in `payload.booking`. A body without `uid` is a test. Where CALCOM_WEBHOOK_SECRET is set, "
     "X-Cal-Signature-256 must sign the raw body."
+)
+
+DELIVERED = (
+    "As Resend sends it, once for each recipient. The tags that went out with an email tell which one it is; without "
+    "them `to` tells whom it was for. The same svix-id counts once. Where RESEND_WEBHOOK_SECRET is set, svix-signature "
+    "must sign the raw body (Svix)."
 )
 
 _SENT = {
@@ -76,6 +83,18 @@ _BOOKED = {
         "metadata": {"videoCallUrl": "https://video.example.com/intro"},
     },
 }
+_BOUNCED = {
+    "created_at": "2026-01-12T16:30:02.126Z",
+    "data": {
+        "email_id": "56761188-7520-42d8-8898-ff6fc54ce618",
+        "created_at": "2026-01-12 16:30:01.894719+00:00",
+        "from": "Business X <hello@example.com>",
+        "to": ["ada@example.com"],
+        "bounce": {"message": "The mailbox does not exist.", "type": "Permanent", "subType": "General"},
+        "tags": {"contact": "cwx6ilzkxkx46bubquefliqu3nm", "campaign": "christmas-2025", "step": "email-1"},
+    },
+    "type": "email.bounced",
+}
 
 
 def _problem(description: str) -> ResponseSpec:
@@ -100,6 +119,10 @@ BOOKING_PROBLEMS = {status: said for status, said in PROBLEMS.items() if status 
     400: _problem("Not JSON, or a booking without a usable attendee or time. Nothing was stored."),
     401: _problem("Not signed with the secret of this webhook. Nothing was stored."),
     413: _problem("The body is over 256 kB. Nothing was stored."),
+}
+DELIVERY_PROBLEMS = BOOKING_PROBLEMS | {
+    400: _problem("Not JSON, or without a type or data. Nothing was stored."),
+    401: _problem("Not signed with the secret of this webhook within the last five minutes. Nothing was stored."),
 }
 UNREADY = {503: _problem("Not now; the detail names what is missing.")}
 
@@ -179,4 +202,23 @@ class BookingOperation(WebhookOperation):
         "created": Example(summary="A booking", value=_BOOKED),
         "ping": Example(summary="The test button", value={**_BOOKED, "triggerEvent": "PING", "payload": {}}),
     }
+    body_limit = "At most 256 kB."
+
+
+@dataclass
+class DeliveryOperation(WebhookOperation):
+    """What Resend sends."""
+
+    body_schema: ClassVar = {
+        "type": "object",
+        "description": DELIVERED,
+        "properties": {
+            "type": {"type": "string", "minLength": 1, "examples": sorted({*resend.TYPES, *resend.IGNORED})},
+            "created_at": {"type": "string", "format": "date-time"},
+            "data": {"type": "object", "additionalProperties": True},
+        },
+        "required": ["type"],
+        "additionalProperties": True,
+    }
+    body_examples: ClassVar = {"bounced": Example(summary="A bounce", value=_BOUNCED)}
     body_limit = "At most 256 kB."

@@ -54,6 +54,11 @@ class Refusal(Exception):
         self.problem = Problem(title=status.phrase, status=int(status), detail=detail, errors=errors)
 
 
+def wrong_fields(errors: Sequence[FieldProblem]) -> Refusal:
+    """What a body with these problems is answered."""
+    return Refusal(HTTPStatus.BAD_REQUEST, "invalid", "Some fields are missing or wrong.", errors=errors)
+
+
 class NotReady(Exception):
     """The answer to a probe, not to a webhook: neither counted nor logged each time."""
 

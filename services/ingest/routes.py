@@ -1,6 +1,5 @@
 """The website's routes, and the operators'. A webhook reads: verify → translate → append → 202."""
 
-from http import HTTPStatus
 from importlib.metadata import version
 from typing import Literal
 
@@ -11,7 +10,7 @@ from litestar.params import FromPath
 from contracts.facts import SignupReceived
 from eventlog.connection import Stored
 from services.ingest.operations import PROBLEMS, UNREADY, SignupOperation
-from services.ingest.problems import NotReady, Refusal
+from services.ingest.problems import NotReady, wrong_fields
 from services.ingest.shell import AnyRequest, Shell, json_object, known_campaign, read_body, store
 from services.ingest.signup import translate
 
@@ -95,7 +94,7 @@ def _translate(shell: Shell, body: bytes, campaign: str) -> SignupReceived:
     fact = translate(json_object(body), campaign, shell.clock())
     if isinstance(fact, SignupReceived):
         return fact
-    raise Refusal(HTTPStatus.BAD_REQUEST, "invalid", "Some fields are missing or wrong.", errors=fact)
+    raise wrong_fields(fact)
 
 
 def _accepted(fact: SignupReceived, stored: Stored) -> Response[Accepted]:

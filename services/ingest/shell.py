@@ -19,11 +19,11 @@ from services.ingest.body import NotAForm, read_object
 from services.ingest.guard import Guard
 from services.ingest.metrics import FACTS
 from services.ingest.problems import RETRY_AFTER, Refusal
-from services.ingest.ready import Readiness
+from services.ready import Readiness
 
 log = structlog.get_logger(__name__)
 
-MAX_BODY, MAX_BOOKING = 64 * 1024, 256 * 1024
+MAX_BODY, MAX_BOOKING, MAX_DELIVERY = 64 * 1024, 256 * 1024, 256 * 1024
 BODY_S = 10
 """How long a sender may take over a body."""
 
@@ -38,6 +38,7 @@ class Shell:
     campaigns: Mapping[str, Collection[str]]
     signups: Guard
     bookings: Guard
+    deliveries: Guard
     readiness: Readiness
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
 

@@ -9,7 +9,7 @@ from litestar.params import FromPath
 
 from contracts.facts import Triggered
 from services.ingest.operations import PROBLEMS, TriggerOperation
-from services.ingest.problems import Refusal
+from services.ingest.problems import Refusal, wrong_fields
 from services.ingest.shell import AnyRequest, Shell, json_object, known_campaign, listed, read_body, store
 from services.ingest.trigger import translate_trigger
 
@@ -52,4 +52,4 @@ def _translate(shell: Shell, body: bytes, campaign: str, name: str) -> Triggered
     fact = translate_trigger(json_object(body), campaign, name, shell.clock())
     if isinstance(fact, Triggered):
         return fact
-    raise Refusal(HTTPStatus.BAD_REQUEST, "invalid", "Some fields are missing or wrong.", errors=fact)
+    raise wrong_fields(fact)

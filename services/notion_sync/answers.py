@@ -11,7 +11,7 @@ Kind = Literal["busy", "closed", "wrong"]
 
 NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
 SHORTEST_S, LONGEST_S = 1.0, 24 * 3600.0
-DELAYS_S = (5.0, 15.0, 60.0, 300.0)
+DELAYS_S = (5.0, 15.0, 60.0)
 
 
 class Refusal(Exception):
@@ -33,10 +33,19 @@ class Refusal(Exception):
         self.status = status
         self.after_s = after_s
         self.maybe = maybe
+        self.hold_s = 0.0
+        """So long nobody is going to ask Notion anything."""
+
+    @property
+    def is_everywhere(self) -> bool:
+        """Any other request would fare the same; a conflict is about one page."""
+        return self.kind == "busy" and self.status != 409
 
     def delay_s(self, attempt: int) -> float:
-        """What Notion asked for; else longer with every attempt."""
-        return self.after_s if self.after_s is not None else DELAYS_S[min(attempt, len(DELAYS_S)) - 1]
+        """What Notion asked for; else longer with every attempt, and no shorter than anybody else waits."""
+        if self.after_s is not None:
+            return self.after_s
+        return max(self.hold_s, DELAYS_S[min(attempt, len(DELAYS_S)) - 1])
 
 
 def refusal(error: Exception, now: datetime) -> Refusal:

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Set
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 import httpx
@@ -14,7 +14,7 @@ from notion_client import AsyncClient
 from notion_client.errors import NotionClientErrorBase
 
 from services.notion_sync.answers import Refusal, refusal
-from services.notion_sync.columns import problems
+from services.notion_sync.columns import identity, problems
 from services.notion_sync.projection import ADDED, COLUMNS, Database, Row
 from services.notion_sync.values import Value
 
@@ -26,6 +26,9 @@ API_URL = "https://api.notion.com"
 TIMEOUT_S = 30.0
 RECHECK = timedelta(seconds=60)
 """How long a database found wanting is believed to be so."""
+
+HOLD_S = (1.0, 5.0, 15.0, 30.0)
+"""How long nobody asks anything after trouble that Notion gave no time for, by how often it came in a row."""
 
 _silent = logging.getLogger("dripstream.notion_client")
 """The client logs Notion's messages, and those quote values; what we log instead is ours."""
@@ -62,6 +65,7 @@ class _Database(msgspec.Struct):
 
 
 class _Column(msgspec.Struct):
+    id: str
     type: str
 
 
@@ -70,15 +74,16 @@ class _Columns(msgspec.Struct):
 
 
 class Table(msgspec.Struct, frozen=True):
-    """A database as read at a time: where its rows are, and what keeps us from writing them."""
+    """A database as read at a time: where its rows are, what keeps us from writing them, and which columns it has."""
 
     source_id: str
     problems: tuple[str, ...]
     read_at: datetime
+    identity: str | None = None
 
 
 class Notion:
-    """Errors, of every call: Refusal."""
+    """Errors, of every call: Refusal; and whatever `looked` raises, which is told each time a database was read."""
 
     def __init__(
         self,
@@ -88,6 +93,7 @@ class Notion:
         per_second: float,
         databases: Mapping[Database, str],
         clock: Callable[[], datetime],
+        looked: Callable[[Database, str | None], Awaitable[None]],
     ) -> None:
         self._client = AsyncClient(
             auth=token,
@@ -100,8 +106,11 @@ class Notion:
         self.databases = databases
         self._limiter = AsyncLimiter(1, 1 / per_second)
         self._clock = clock
-        self._blocked_until: datetime | None = None
+        self._looked = looked
+        self._held_until, self._held_for = datetime.min.replace(tzinfo=UTC), ""
+        self._in_a_row = 0
         self._tables: dict[Database, Table] = {}
+        self._fits: set[Database] = set()
         self._reading = asyncio.Lock()
 
     async def table(self, database: Database) -> Table:
@@ -112,7 +121,9 @@ class Notion:
         async with self._reading:
             known = self._tables.get(database)
             if known is None or (known.problems and self._clock() - known.read_at >= RECHECK):
-                known = self._tables[database] = await self._read(database)
+                known = await self._look(database)
+                await self._looked(database, known.identity)  # before it is believed: this may fail
+                self._tables[database] = known
         if known.problems:
             raise Refusal("wrong", "database does not fit")
         return known
@@ -121,6 +132,14 @@ class Notion:
         """After a refusal that may mean that somebody changed the database. Errors: as `table`."""
         self._tables.pop(database, None)
         return await self.table(database)
+
+    async def _look(self, database: Database) -> Table:
+        try:
+            return await self._read(database)
+        except Refusal as refused:
+            if refused.status != 404:
+                raise
+            return self._checked(database, "", ("it is not there, or not shared with us any more",))
 
     async def _read(self, database: Database) -> Table:
         database_id = self.databases[database]
@@ -133,7 +152,9 @@ class Notion:
         if missing := ADDED[database].keys() - columns.properties.keys():
             columns = await self._add(database, source, missing) or columns
         found = {name: column.type for name, column in columns.properties.items()}
-        return self._checked(database, source, problems(COLUMNS[database], found))
+        ids = {name: column.id for name, column in columns.properties.items()}
+        table = self._checked(database, source, problems(COLUMNS[database], found))
+        return msgspec.structs.replace(table, identity=identity(COLUMNS[database], found, ids))
 
     async def _add(self, database: Database, source: str, names: Set[str]) -> _Columns | None:
         """The columns afterwards; None if we may not, and then a person has to. Repeated, it changes nothing."""
@@ -150,8 +171,10 @@ class Notion:
 
     def _checked(self, database: Database, source_id: str, found: tuple[str, ...]) -> Table:
         if found:
+            self._fits.discard(database)
             log.error("notion_database_does_not_fit", database=database, problems=list(found))
-        else:
+        elif database not in self._fits:
+            self._fits.add(database)
             log.info("notion_database_found", database=database, data_source=source_id)
         return Table(source_id, found, self._clock())
 
@@ -197,24 +220,37 @@ class Notion:
         return page.archived or page.in_trash
 
     async def _call(self, call: Callable[[], Awaitable[Any]], shape: type[T]) -> T:
-        """One call, in its turn, and none while Notion has told us to wait."""
+        """One call, in its turn, and none while Notion is to be left in peace."""
+        self._refuse_while_held()
         await self._limiter.acquire()
-        self._refuse_while_blocked()
+        self._refuse_while_held()  # somebody else may have been told meanwhile
         try:
-            return msgspec.convert(await call(), shape)
+            answer = msgspec.convert(await call(), shape)
         except (NotionClientErrorBase, httpx.HTTPError, ValueError) as error:
             found = refusal(error, self._clock())
-            if found.after_s:
-                self._blocked_until = self._clock() + timedelta(seconds=found.after_s)
+            self._hold_back(found)
             raise found from None  # the cause quotes what was written
+        self._in_a_row = 0
+        return answer
 
-    def _refuse_while_blocked(self) -> None:
-        if self._blocked_until is None:
+    def _hold_back(self, found: Refusal) -> None:
+        """Trouble that is not this request's own is everybody's: nobody asks for a while, and then one for all."""
+        if not found.is_everywhere:
+            self._in_a_row = 0
             return
-        left = (self._blocked_until - self._clock()).total_seconds()
+        now = self._clock()
+        if now >= self._held_until:  # else it was asked before that trouble began
+            self._in_a_row += 1
+        found.hold_s = found.after_s or HOLD_S[min(self._in_a_row, len(HOLD_S)) - 1]
+        self._held_for = str(found)
+        self._held_until = max(self._held_until, now + timedelta(seconds=found.hold_s))
+
+    def _refuse_while_held(self) -> None:
+        left = (self._held_until - self._clock()).total_seconds()
         if left > 0:
-            raise Refusal("busy", "told to wait", after_s=left)
-        self._blocked_until = None
+            refused = Refusal("busy", f"left in peace after {self._held_for}", after_s=left)
+            refused.hold_s = left
+            raise refused
 
     async def close(self) -> None:
         await self._client.aclose()

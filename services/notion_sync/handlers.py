@@ -1,5 +1,6 @@
 """The handler of notion_sync: what happened to a contact, shown in Notion. Sends never depend on it."""
 
+import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
@@ -9,10 +10,11 @@ from notion_client.helpers import extract_database_id
 from contracts import subjects
 from contracts.codec import decode_fact
 from contracts.facts import AnyFact, SignupReceived
+from contracts.operators import HandlingFailed
 from eventlog import topology
-from eventlog.connection import Broker
-from eventlog.consume import Done, Item, Outcome, Park, Pause, Retry, Work
+from eventlog.connection import Broker, Unavailable
 from eventlog.log import EventLog
+from eventlog.outcomes import Done, Item, Outcome, Park, Pause, Retry, Work
 from eventlog.pages import pages
 from journey.campaign import Campaign
 from journey.contact import fold
@@ -20,6 +22,7 @@ from journey.plan import Pace
 from services.notion_sync.answers import Refusal
 from services.notion_sync.api import Notion
 from services.notion_sync.projection import BUSINESSX, EMAIL_SEQUENCE, Database, rows_for
+from services.notion_sync.remade import remade
 from services.notion_sync.upsert import Shell, upsert
 from services.settings import Settings
 
@@ -31,7 +34,9 @@ IDS: Mapping[Database, str] = {
 }
 """The setting that names each database."""
 
-__all__ = ["BadDatabaseId", "Shell", "on_facts", "prepare", "shell_for", "work"]
+LOOK_S = 600.0
+
+__all__ = ["BadDatabaseId", "Shell", "keep_looking", "on_facts", "prepare", "shell_for", "work"]
 
 
 class BadDatabaseId(ValueError):
@@ -55,7 +60,9 @@ async def on_facts(items: Sequence[Item[AnyFact]], shell: Shell) -> Outcome:
             outcomes.append(await upsert(row, shell, attempt=attempt))
             if isinstance(outcomes[-1], Pause):
                 break  # the others would hear the same
-    return together([*outcomes, *_unknown(facts, shell.campaigns)])
+    outcome = together([*outcomes, *_unknown(facts, shell.campaigns)])
+    echo = isinstance(outcome, Park) and all(isinstance(fact, HandlingFailed) for fact in facts)
+    return Done("what was parked stays parked") if echo else outcome
 
 
 def together(outcomes: Iterable[Outcome]) -> Outcome:
@@ -79,9 +86,16 @@ async def prepare(shell: Shell) -> None:
     """Find the databases and name what is wrong with them, before the first fact. Notion may be away: later, then."""
     for database in shell.notion.databases:
         try:
-            await shell.notion.table(database)
-        except Refusal as refused:
-            log.warning("notion_not_ready", database=database, reason=str(refused))
+            await shell.notion.look_again(database)
+        except (Refusal, Unavailable) as error:
+            log.warning("notion_not_ready", database=database, reason=str(error))
+
+
+async def keep_looking(shell: Shell, *, every_s: float = LOOK_S) -> None:
+    """Until cancelled: a column may be deleted, or made anew, while nobody writes."""
+    while True:
+        await prepare(shell)
+        await asyncio.sleep(every_s)
 
 
 def work(shell: Shell, *, slots: int = 4) -> Work[AnyFact]:
@@ -109,14 +123,16 @@ def shell_for(
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> Shell:
     """Errors: BadDatabaseId, naming the setting. `await shell.notion.close()` at the end."""
+    columns = remade(broker)
     notion = Notion(
         token=settings.notion_token.get_secret_value() if settings.notion_token else "sandbox",
         url=settings.notion_api_url,
         per_second=settings.notion_rate_limit,
         databases=_databases(settings),
         clock=clock,
+        looked=columns.look,
     )
-    return Shell(EventLog(broker), pages(broker), notion, campaigns, pace, clock)
+    return Shell(EventLog(broker), pages(broker), columns, notion, campaigns, pace, clock)
 
 
 def _databases(settings: Settings) -> dict[Database, str]:

@@ -6,7 +6,7 @@ from typing import Literal
 import msgspec
 
 from contracts.bookings import Person
-from contracts.facts import Assessment, EmailSent
+from contracts.facts import Assessment
 from contracts.ids import digest
 from journey.contact import Contact, Signup
 from journey.meetings import Meeting
@@ -83,17 +83,22 @@ ADDED: Mapping[Database, Mapping[str, Value]] = {
 
 
 class Row(msgspec.Struct, frozen=True):
-    """One page as it should be. `key` is its place in the bucket `pages`; `find_by` tells it among existing rows."""
+    """One page as it should be. `key` is its place in the bucket `pages`; `find_by` tells it among existing rows.
+
+    `generation`: how often columns of the database were made anew, and so had to be filled again.
+    """
 
     database: Database
     key: str
     find_by: Mapping[str, str]
     properties: Mapping[str, Value]
+    generation: int = 0
 
     @property
     def digest(self) -> str:
         """The same for the same properties, on every machine."""
-        return digest(msgspec.json.encode(self.properties, order="deterministic").decode())
+        written = msgspec.json.encode(self.properties, order="deterministic").decode()
+        return digest(f"{written}{self.generation or ''}")
 
 
 def rows_for(contact: Contact, campaigns: Mapping[str, Campaign], pace: Pace) -> tuple[Row, ...]:
@@ -208,4 +213,4 @@ def _emails(contact: Contact, campaign: Campaign, pace: Pace) -> list[Planned]:
 
 def _sent(planned: Planned) -> Value:
     end = planned.email.end
-    return date(end.at if isinstance(end, EmailSent) else None)
+    return date(end.at if end and planned.state == "sent" else None)

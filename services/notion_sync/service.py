@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from eventlog.connection import Broker
 from eventlog.consume import Consumer
 from journey.campaign import Campaign
-from services.notion_sync.handlers import prepare, shell_for, work
+from services.notion_sync.handlers import keep_looking, shell_for, work
 from services.settings import Settings
 
 
@@ -15,10 +15,10 @@ async def run(broker: Broker, settings: Settings, campaigns: Mapping[str, Campai
     if settings.notion_token is None:
         raise ValueError("notion_sync needs NOTION_TOKEN, or the sandbox in its place")
     shell = shell_for(broker, settings, campaigns, settings.pace)
-    preparing = asyncio.create_task(prepare(shell))  # beside the work: Notion may take its time, or be away
+    looking = asyncio.create_task(keep_looking(shell))  # beside the work: Notion may take its time, or be away
     try:
         await Consumer(broker, work(shell), stop=stop).run()
     finally:
-        preparing.cancel()
-        await asyncio.gather(preparing, return_exceptions=True)
+        looking.cancel()
+        await asyncio.gather(looking, return_exceptions=True)
         await shell.notion.close()

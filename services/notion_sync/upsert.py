@@ -13,14 +13,15 @@ import msgspec
 import structlog
 
 from eventlog.bucket import Bucket, Entry
-from eventlog.consume import Done, Outcome, Pause, Retry
 from eventlog.log import EventLog
+from eventlog.outcomes import Done, Outcome, Park, Pause, Retry
 from eventlog.pages import Page
 from journey.campaign import Campaign
 from journey.plan import Pace
 from services.notion_sync.answers import Refusal
 from services.notion_sync.api import Notion
 from services.notion_sync.projection import Row
+from services.notion_sync.remade import Remade
 
 log = structlog.get_logger(__name__)
 
@@ -28,8 +29,13 @@ IN_DOUBT = timedelta(seconds=90)
 """Notion works on a request for 60 s at most, and a query may miss a page for 30 s."""
 
 CONTENDED_S = 3.0
+PAUSE_FROM_S = 10.0
+"""Where everybody has to wait so long, nothing more is taken: it would only go round."""
+
 CLOSED_S = 60.0
 WRONG_S = 300.0
+REJECTED = timedelta(hours=1)
+"""How long a row that Notion refuses, and only that row, is tried again before it is kept for a person."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +44,7 @@ class Shell:
 
     events: EventLog
     pages: Bucket[Page]
+    remade: Remade
     notion: Notion
     campaigns: Mapping[str, Campaign]
     pace: Pace
@@ -50,6 +57,7 @@ async def upsert(row: Row, shell: Shell, *, attempt: int = 1) -> Outcome:
     Shape:  row → at most one write in Notion; its page id and digest in `pages`.
     Errors: Unavailable.
     """
+    row = msgspec.structs.replace(row, generation=await shell.remade.generation(row.database))
     try:
         return await _bring_into_line(row, shell)
     except Refusal as refused:
@@ -105,21 +113,22 @@ def _leave_alone(row: Row, page_id: str) -> Done:
 
 async def _is_gone(row: Row, page_id: str, refused: Refusal, shell: Shell) -> bool:
     """The page alone: deleted, not shared any more, or in the trash. Errors: Refusal, if it is the database."""
-    if refused.status == 404:
+    if refused.code == "object_not_found":
         await shell.notion.look_again(row.database)
         return True
     return refused.status == 400 and await shell.notion.is_trashed(page_id)
 
 
 async def _create(row: Row, entry: Entry[Page] | None, shell: Shell) -> Outcome:
-    claim = await shell.pages.put(row.key, Page(at=shell.clock()), over=_revision(entry))
+    begun = msgspec.structs.replace(entry.value if entry else Page(at=shell.clock()), at=shell.clock(), refused=False)
+    claim = await shell.pages.put(row.key, begun, over=_revision(entry))
     if claim is None:
         return _contended()
     try:
         page_id = await shell.notion.create(row)
     except Refusal as refused:
         if not refused.maybe:  # nothing was made: whoever tries next need not wait
-            await shell.pages.put(row.key, Page(at=shell.clock(), refused=True), over=claim)
+            await shell.pages.put(row.key, msgspec.structs.replace(begun, refused=True), over=claim)
         raise
     page = Page(page_id=page_id, digest=row.digest, at=shell.clock())
     if await shell.pages.put(row.key, page, over=claim):
@@ -139,21 +148,32 @@ def _contended() -> Retry:
 async def _postpone(row: Row, refused: Refusal, shell: Shell, attempt: int) -> Outcome:
     reason = f"{row.database}: {refused}"
     match refused.kind:
+        case "busy" if refused.hold_s >= PAUSE_FROM_S:
+            return Pause(refused.hold_s, reason)
         case "busy":
             return Retry(refused.delay_s(attempt), reason)
         case "closed":
             return Pause(CLOSED_S, reason)
+        case "wrong" if refused.status == 0:
+            return Retry(WRONG_S, reason)  # it was not even asked: the database does not fit, and that is in the log
         case "wrong":
-            await _explain(row, refused, shell)
-            return Retry(WRONG_S, reason)
+            try:
+                await shell.notion.look_again(row.database)  # mostly a person changed it: this names the column
+            except Refusal as found:
+                return await _postpone(row, found, shell, attempt)
+            return await _reject(row, refused, shell)
 
 
-async def _explain(row: Row, refused: Refusal, shell: Shell) -> None:
-    """Most refusals mean that a person changed the database: a look at it names the column in the log."""
-    if refused.status == 0:
-        return  # it was not even asked: the database is known not to fit, and that is in the log
+async def _reject(row: Row, refused: Refusal, shell: Shell) -> Outcome:
+    """The database is as it should be, so it is this row alone: said once, and after a while kept for a person."""
+    entry, now = await shell.pages.get(row.key), shell.clock()
+    page = entry.value if entry else Page(at=now, refused=True)
+    reason = f"{row.database}: {refused}"
+    if page.rejected == row.digest and page.rejected_at:
+        over = now - page.rejected_at >= REJECTED
+        return Park("refused by Notion", reason) if over else Retry(WRONG_S, reason)
     log.error("notion_row_refused", database=row.database, key=row.key, code=refused.code, status=refused.status)
-    try:
-        await shell.notion.look_again(row.database)
-    except Refusal:
-        return  # said there
+    if page.page_id or page.refused:  # else somebody is creating it at this moment
+        page = msgspec.structs.replace(page, rejected=row.digest, rejected_at=now)
+        await shell.pages.put(row.key, page, over=_revision(entry))
+    return Retry(WRONG_S, reason)

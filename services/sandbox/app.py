@@ -24,6 +24,7 @@ from services.sandbox.request_log import Entry
 from services.sandbox.routes import api_routes, unrouted
 from services.sandbox.state import State
 from services.sandbox.store import Store
+from services.sandbox.webhooks import Endpoint, Event
 
 log = logging.getLogger(__name__)
 
@@ -106,6 +107,13 @@ class Sandbox:
     def add_fault(self, fault: Fault) -> None:
         self.state.faults.add(fault)
 
+    def send_webhooks(self, endpoint: Endpoint | None) -> None:
+        """Of every email from now on."""
+        self.state.webhooks.endpoint = endpoint
+
+    def webhooks(self) -> list[Event]:
+        return list(self.state.webhooks.events.values())
+
     def reset(self) -> None:
         self.state.reset()
 
@@ -119,6 +127,7 @@ class Sandbox:
         if self._server is None:
             return
         self.state.closing.set()
+        await self.state.webhooks.close()
         await self._server.stop()
         self.state.store.close()
         self._server = None

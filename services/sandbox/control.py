@@ -10,9 +10,9 @@ import msgspec
 from litestar import Response, Router, delete, get, post
 from litestar.connection import ASGIConnection
 from litestar.datastructures import State as AppState
-from litestar.exceptions import ClientException, PermissionDeniedException
+from litestar.exceptions import ClientException, HTTPException, PermissionDeniedException
 from litestar.handlers import BaseRouteHandler
-from litestar.params import FromQuery
+from litestar.params import FromPath, FromQuery
 
 from services.sandbox.faults import Fault
 from services.sandbox.mailbox import Mail
@@ -20,6 +20,7 @@ from services.sandbox.notion_values import plain_value
 from services.sandbox.options import changed
 from services.sandbox.shell import AnyRequest
 from services.sandbox.state import State
+from services.sandbox.webhooks import Endpoint
 
 
 def refuse_other_sites(connection: ASGIConnection[object, object, object, AppState], _: BaseRouteHandler) -> None:
@@ -101,6 +102,38 @@ async def counts(request: AnyRequest) -> Response[bytes]:
     return _json(found)
 
 
+@get("/webhooks")
+async def list_webhooks(request: AnyRequest) -> Response[bytes]:
+    return _json(list(_state(request).webhooks.events.values()))
+
+
+@post("/webhooks", status_code=201)
+async def send_webhooks(request: AnyRequest) -> Response[bytes]:
+    """`{"url": …, "secret": "whsec_…"}`: tell of every email from now on."""
+    try:
+        endpoint = msgspec.json.decode(await request.body(), type=Endpoint)
+    except msgspec.DecodeError as error:
+        raise ClientException(str(error)) from None
+    _state(request).webhooks.endpoint = endpoint
+    return _json(endpoint, 201)
+
+
+@delete("/webhooks", status_code=204)
+async def send_no_webhooks(request: AnyRequest) -> None:
+    _state(request).webhooks.endpoint = None
+
+
+@post("/webhooks/{webhook:str}/replay", status_code=202)
+async def replay_webhook(request: AnyRequest, webhook: FromPath[str]) -> None:
+    webhooks = _state(request).webhooks
+    if webhook not in webhooks.events:
+        raise HTTPException(status_code=404, detail="There is no such webhook.")
+    try:
+        webhooks.replay(webhooks.events[webhook])
+    except ValueError as error:
+        raise ClientException(str(error)) from None
+
+
 @get("/options")
 async def show_options(request: AnyRequest) -> Response[bytes]:
     return _json(_state(request).options)
@@ -135,6 +168,10 @@ def control_routes() -> Router:
         list_requests,
         list_rows,
         counts,
+        list_webhooks,
+        send_webhooks,
+        send_no_webhooks,
+        replay_webhook,
         show_options,
         change_options,
         reset,

@@ -102,14 +102,14 @@ def missing(kind: str, object_id: str) -> Refused:
 
 def find_database(state: State, text: str) -> Database:
     found = state.store.notion.databases.get(database_id := parse_id(text, "database_id"))
-    if found is None:
+    if found is None or found.id in state.options.notion_unshared:
         raise missing("database", database_id)
     return found
 
 
 def find_source(state: State, text: str) -> DataSource:
     found = state.store.notion.sources.get(source_id := parse_id(text, "data_source_id"))
-    if found is None:
+    if found is None or found.database_id in state.options.notion_unshared:
         raise missing("data source", source_id)
     return found
 
@@ -117,9 +117,13 @@ def find_source(state: State, text: str) -> DataSource:
 def find_page(state: State, text: str) -> Page:
     """A page in the trash still answers; only one that never was does not."""
     found = state.store.notion.pages.get(page_id := parse_id(text, "page_id"))
-    if found is None:
+    if found is None or _source_of(state, found).database_id in state.options.notion_unshared:
         raise missing("page", page_id)
     return found
+
+
+def _source_of(state: State, page: Page) -> DataSource:
+    return state.store.notion.sources[page.data_source_id]
 
 
 def me(_state: State, _call: Call) -> Answer:

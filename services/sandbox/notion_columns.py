@@ -39,7 +39,8 @@ def change_columns(source: DataSource, properties: object) -> list[Column]:
     for name, raw in properties.items():
         present = source.column(name)
         if present is None:
-            added = _parse_column(source.id, name, raw)
+            # Not the id of an earlier column of that name: what stood in that one is gone.
+            added = _parse_column(f"{source.id}/{source.edited_at.isoformat()}", name, raw)
             columns[added.id] = added
         elif raw is None:
             del columns[present.id]

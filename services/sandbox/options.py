@@ -11,13 +11,15 @@ class SandboxOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Rates are calls a second; None switches a limit off.
 
     Resend refuses the call that would make more than `resend_rate` in any second. Notion is a bucket of
-    `notion_burst` calls refilled at `notion_rate` a second: "three a second on average, with bursts".
+    `notion_burst` calls refilled at `notion_rate` a second: "three a second on average, with bursts". For the databases
+    whose ids are in `notion_unshared`, everything in them included, it answers as if they were not there.
     """
 
     resend_rate: Rate | None = 10
     notion_rate: Rate | None = 3
     notion_burst: Annotated[int, msgspec.Meta(ge=1)] = 30
     notion_query_lag_s: Annotated[float, msgspec.Meta(ge=0)] = 0
+    notion_unshared: tuple[str, ...] = ()
 
 
 UNLIMITED = SandboxOptions(resend_rate=None, notion_rate=None)

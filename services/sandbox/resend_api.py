@@ -144,6 +144,7 @@ def _once(
     mails = _stamp(accepted.drafts, state.store.mailbox.next_sequence(), key, call.at)
     answer = json_answer(200, body(mails, accepted))
     state.store.mailbox.accept(mails, key, Remembered(fingerprint, answer), call.at)
+    state.webhooks.accepted(mails)
     return answer
 
 

@@ -10,6 +10,7 @@ from services.sandbox.faults import Faults
 from services.sandbox.limits import SlidingWindow, TokenBucket
 from services.sandbox.options import SandboxOptions
 from services.sandbox.store import Store
+from services.sandbox.webhooks import Webhooks
 
 Peer = tuple[str, int]
 
@@ -20,6 +21,7 @@ class State:
         self.options = options
         self.clock = clock
         self.faults = Faults()
+        self.webhooks = Webhooks()
         self.resend_window = SlidingWindow()
         self.notion_bucket = TokenBucket()
         self.connections: dict[Peer, asyncio.Transport] = {}
@@ -45,8 +47,9 @@ class State:
         return f"{self._started}.{self.store.mailbox.revision}.{self.store.notion.revision}"
 
     def reset(self) -> None:
-        """Back to a fresh sandbox; the options stay."""
+        """Back to a fresh sandbox; the options stay, and so does where webhooks go."""
         self.store.clear()
         self.faults.clear()
+        self.webhooks.forget()
         self.resend_window.clear()
         self.notion_bucket.clear()

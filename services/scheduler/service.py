@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 
+from eventlog.clock import broker_clock
 from eventlog.connection import Broker
 from eventlog.consume import Consumer
 from eventlog.log import EventLog
@@ -14,13 +15,14 @@ from services.settings import Settings
 
 async def run(broker: Broker, settings: Settings, campaigns: Mapping[str, Campaign], stop: asyncio.Event) -> None:
     """Until `stop` is set; then what is in hand is finished."""
-    shell = Shell(
-        broker=broker,
-        events=EventLog(broker),
-        timers=Timers(broker),
-        campaigns=campaigns,
-        pace=settings.pace,
-    )
-    async with asyncio.TaskGroup() as group:
+    async with broker_clock(broker) as clock, asyncio.TaskGroup() as group:
+        shell = Shell(
+            broker=broker,
+            events=EventLog(broker),
+            timers=Timers(broker),
+            campaigns=campaigns,
+            pace=settings.pace,
+            clock=clock.now,
+        )
         group.create_task(sweep_every_minute(shell, stop))
         group.create_task(Consumer(broker, work(shell), stop=stop).run())

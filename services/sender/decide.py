@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from eventlog.claims import Claim
+from journey.contact import Email
 from journey.plan import Planned
 
 KEY_LIFE = timedelta(hours=23)
@@ -70,16 +71,17 @@ def decide(planned: Planned | None, claim: Claim | None, now: datetime) -> Decis
     """What the plan, the claim and the time say about one email."""
     if planned and planned.email.end:
         return Ended(planned.state)
+    claim = of_this_round(claim, planned.email) if planned else claim
     if claim and claim.body is None:
         return Lost()
     if planned is None:
         return Doubt("no longer planned while an attempt was open") if claim else Skip("not_planned")
     if planned.unwanted:
-        in_doubt = in_doubt_since(planned, claim) is not None
+        in_doubt = in_doubt_since(planned.email, claim) is not None
         return Doubt(f"{planned.unwanted} while an attempt was open") if in_doubt else Unwanted(planned.unwanted)
     if planned.due > now + EARLY:
         return Later(planned.due)
-    since = in_doubt_since(planned, claim)
+    since = in_doubt_since(planned.email, claim)
     if now > planned.expires:
         return _expired(planned, in_doubt=since is not None)
     if since and now - since > KEY_LIFE:
@@ -87,10 +89,15 @@ def decide(planned: Planned | None, claim: Claim | None, now: datetime) -> Decis
     return Send(*_attempt(planned, claim))
 
 
-def in_doubt_since(planned: Planned, claim: Claim | None) -> datetime | None:
+def of_this_round(claim: Claim | None, email: Email) -> Claim | None:
+    """A claim from before an operator asked for another try counts no more."""
+    return None if claim and claim.round < email.round else claim
+
+
+def in_doubt_since(email: Email, claim: Claim | None) -> datetime | None:
     """Since when the provider may have the email without our knowing it; None if every answer so far was a clear no."""
-    moments = [attempt.at for attempt in planned.email.attempts.values() if attempt.accepted == "maybe"]
-    if claim and claim.attempt not in planned.email.attempts:
+    moments = [attempt.at for attempt in email.open_attempts.values() if attempt.accepted == "maybe"]
+    if claim and claim.attempt not in email.attempts:
         moments.append(claim.attempt_at)
     return min(moments, default=None)
 
@@ -98,8 +105,8 @@ def in_doubt_since(planned: Planned, claim: Claim | None) -> datetime | None:
 def _expired(planned: Planned, *, in_doubt: bool) -> Decision:
     if in_doubt:
         return Doubt("expired while an attempt was unconfirmed")
-    if planned.email.attempts:
-        last = planned.email.attempts[max(planned.email.attempts)]
+    if tried := planned.email.open_attempts:
+        last = tried[max(tried)]
         return Fail(f"expired; last attempt: {last.reason}")
     return Skip("expired")
 

@@ -14,21 +14,34 @@ from eventlog import topology
 from eventlog.bucket import Entry
 from eventlog.claims import Claim, Claims
 from eventlog.connection import Broker
-from eventlog.consume import Done, Item, Outcome, Pause, Retry, Work
 from eventlog.log import EventLog
+from eventlog.outcomes import Done, Item, Outcome, Park, Pause, Retry, Work
 from eventlog.parked import ParkingLot
 from eventlog.timers import Timers
 from journey.campaign import Campaign
 from journey.contact import Contact, fold
 from journey.plan import Pace, Planned, plan_all
 from journey.templates import RenderError
-from services.sender.decide import Decision, Doubt, Ended, Fail, Later, Lost, Send, Skip, Unwanted, decide
+from services.sender.decide import (
+    Decision,
+    Doubt,
+    Ended,
+    Fail,
+    Later,
+    Lost,
+    Send,
+    Skip,
+    Unwanted,
+    decide,
+    in_doubt_since,
+    of_this_round,
+)
 from services.sender.outcome import Answer, Close, Record, Wait, outcome
 from services.sender.render import claim_for
 
 CONTENDED_S = 2.0
 LAG_S, LOOKS = 1.0, 4
-UNLOADED_S = 300.0
+CLOCKS_DIFFER_S = 60.0
 
 
 class Provider(Protocol):
@@ -59,7 +72,7 @@ async def on_due(items: Sequence[Item[EmailDue]], shell: Shell) -> Outcome:
     Source: docs/architecture.md and docs/adr/0003.
     """
     result = await _look_at(items[-1], shell)
-    if isinstance(result, Done):
+    if isinstance(result, Done) and not isinstance(result, _LeftAlone):
         for item in items:
             await shell.timers.clear(Timer.parse(item.subject))
     if isinstance(result, _NotWanted):
@@ -71,6 +84,11 @@ async def on_due(items: Sequence[Item[EmailDue]], shell: Shell) -> Outcome:
 @dataclass(frozen=True)
 class _NotWanted(Done):
     """Nothing was sent, and nothing was written down, as the next fact may change it."""
+
+
+@dataclass(frozen=True)
+class _LeftAlone(Done):
+    """Not ours to decide: the wake-up stays, for the sweep to bring it back in a minute."""
 
 
 async def _arm_if_wanted_again(email_id: str, shell: Shell) -> None:
@@ -93,6 +111,10 @@ class _Case:
     contact: Contact
     planned: Planned | None
 
+    @property
+    def round(self) -> int:
+        return self.contact.email(self.email_id).round
+
 
 async def _look_at(item: Item[EmailDue], shell: Shell) -> Outcome:
     email_id = item.value.email_id
@@ -106,14 +128,25 @@ async def _look_at(item: Item[EmailDue], shell: Shell) -> Outcome:
         return not_yet
     if isinstance(decision, Send) and planned:
         return await _send(planned, contact, shell, item, _Attempt(decision.attempt, decision.repeat, claimed))
+    if isinstance(decision, Later):
+        return await _wait(case, decision.due, shell)
     return await _end(case, decision, shell)
 
 
-def _not_yet(case: _Case, decision: Decision, shell: Shell) -> Retry | None:
+async def _wait(case: _Case, due: datetime, shell: Shell) -> Outcome:
+    """Our clock says: not yet. If it was this very timer that fired, the clocks differ, and armed it fires at once."""
+    if Timer.at(case.email_id, due) != Timer.parse(case.item.subject):
+        await shell.timers.arm(Timer.at(case.email_id, due))
+        return Done("armed for later")
+    seconds = (due - shell.clock()).total_seconds()
+    return Retry(min(max(seconds, 0.1), CLOCKS_DIFFER_S), "the broker's clock is ahead of ours")
+
+
+def _not_yet(case: _Case, decision: Decision, shell: Shell) -> Outcome | None:
     """What looks final, and may only look so from here: an older deployment, or a replica that lags."""
     lags = case.item.attempt < LOOKS
     if case.planned is None and case.email.campaign not in shell.campaigns:
-        return Retry(UNLOADED_S, f"campaign {case.email.campaign} is not loaded here")
+        return _LeftAlone(f"campaign {case.email.campaign} is not loaded here")
     if case.planned is None and lags:
         return Retry(LAG_S, "not planned, as far as the facts are visible yet")
     if isinstance(decision, Lost) and lags:
@@ -123,15 +156,17 @@ def _not_yet(case: _Case, decision: Decision, shell: Shell) -> Retry | None:
 
 async def _end(case: _Case, decision: Decision, shell: Shell) -> Outcome:
     """Everything but sending: write down what it came to, once, and let go of the claim."""
-    about: dict[str, Any] = {"contact": case.email.contact, "at": shell.clock(), "email_id": case.email_id}
+    about: dict[str, Any] = {
+        "contact": case.email.contact,
+        "at": shell.clock(),
+        "email_id": case.email_id,
+        "round": case.round,
+    }
     match decision:
         case Ended(state):
             return await _settle(case, shell, f"already {state}")
         case Unwanted(reason):
             return _NotWanted(f"unwanted: {reason}")
-        case Later(when):
-            await shell.timers.arm(Timer.at(case.email_id, when))
-            return Done("armed for later")
         case Skip(reason):
             await shell.events.append(EmailSkipped(**about, reason=reason))
             return await _settle(case, shell, f"skipped: {reason}")
@@ -144,8 +179,8 @@ async def _end(case: _Case, decision: Decision, shell: Shell) -> Outcome:
         case Doubt(reason):
             await _record_doubt(EmailUnknown(**about, reason=reason), shell, case.item)
             return await _settle(case, shell, f"unknown: {reason}")
-        case Send():
-            raise AssertionError("a decision to send without a plan")
+        case Send() | Later():
+            raise AssertionError("a decision that is no end")
 
 
 @dataclass(frozen=True)
@@ -162,7 +197,7 @@ async def _send(planned: Planned, contact: Contact, shell: Shell, item: Item[Ema
         return await _not_rendered(planned, shell, attempt.number, error)
     if claim is None or claim.body is None:
         return Retry(CONTENDED_S, "another sender is at it")
-    answer = await shell.provider.send(claim.body, key=claim.email_id)  # a redelivery repeats the key
+    answer = await shell.provider.send(claim.body, key=claim.key)  # a redelivery repeats the key
     result = outcome(claim, answer, shell.pace, planned.planned_for, shell.clock())
     match result:
         case Wait(seconds):
@@ -175,20 +210,19 @@ async def _send(planned: Planned, contact: Contact, shell: Shell, item: Item[Ema
         case Record(fact, _):
             await shell.events.append(fact)
     if result.final:
-        await shell.claims.settle(claim.email_id, shell.clock())
+        await shell.claims.settle(claim.email_id, shell.clock(), in_round=claim.round)
     return Done(result.fact.tag)
 
 
 async def _claim(planned: Planned, contact: Contact, shell: Shell, attempt: _Attempt) -> Claim | None:
     """The claim to send under, begun; None if another sender has just begun. Errors: RenderError."""
-    if attempt.claimed and attempt.repeat:
-        return attempt.claimed.value
-    if attempt.claimed:
-        begun = await shell.claims.start_attempt(attempt.claimed, shell.clock())
+    there = attempt.claimed
+    if there and of_this_round(there.value, planned.email):
+        begun = there if attempt.repeat else await shell.claims.start_attempt(there, shell.clock())
         return begun.value if begun else None
     campaign = shell.campaigns[EmailId.parse(planned.email_id).campaign]
     fresh = claim_for(planned, campaign, contact, attempt=attempt.number, now=shell.clock())
-    return (await shell.claims.create(fresh)).value
+    return (await shell.claims.create(fresh, over=there.revision if there else 0)).value
 
 
 async def _not_rendered(planned: Planned, shell: Shell, attempt: int, error: Exception) -> Outcome:
@@ -220,9 +254,27 @@ async def _record_doubt(fact: EmailUnknown, shell: Shell, item: Item[EmailDue]) 
     await shell.events.append(fact)
 
 
+async def on_parked(item: Item[Any], park: Park, shell: Shell) -> None:
+    """A wake-up that no code could handle: its email ends, for a person to look at, rather than wait for ever.
+
+    Shape:  → EmailUnknown if the provider may have it, else EmailFailed; nothing where it has ended.
+    """
+    email_id = Timer.parse(item.subject).email_id
+    contact = EmailId.parse(email_id).contact
+    claimed = await shell.claims.get(email_id)
+    email = fold(contact, await shell.events.history(contact)).email(email_id)
+    if email.end:
+        return
+    about: dict[str, Any] = {"contact": contact, "at": shell.clock(), "email_id": email_id, "round": email.round}
+    if in_doubt_since(email, of_this_round(claimed.value if claimed else None, email)):
+        await shell.events.append(EmailUnknown(**about, reason=f"parked: {park.reason}"))
+    else:
+        await shell.events.append(EmailFailed(**about, reason=f"parked: {park.reason}"))
+
+
 async def _settle(case: _Case, shell: Shell, what: str) -> Outcome:
     if case.claimed and case.claimed.value.body is not None:
-        await shell.claims.settle(case.email_id, shell.clock())
+        await shell.claims.settle(case.email_id, shell.clock(), in_round=case.round)
     return Done(what)
 
 
@@ -232,17 +284,27 @@ def work(shell: Shell, *, slots: int = 8) -> Work[EmailDue]:
     async def handle(items: Sequence[Item[EmailDue]]) -> Outcome:
         return await on_due(items, shell)
 
+    async def parked(item: Item[Any], park: Park) -> None:
+        await on_parked(item, park, shell)
+
     return Work(
         durable=topology.SENDER,
         decode=decode_due,
         group=lambda item: item.value.email_id,
         handle=handle,
+        parked=parked,
         slots=slots,
         in_hand=slots * 4,
     )
 
 
-def shell_for(broker: Broker, provider: Provider, campaigns: Mapping[str, Campaign], pace: Pace) -> Shell:
+def shell_for(
+    broker: Broker,
+    provider: Provider,
+    campaigns: Mapping[str, Campaign],
+    pace: Pace,
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+) -> Shell:
     return Shell(
         events=EventLog(broker),
         timers=Timers(broker),
@@ -251,4 +313,5 @@ def shell_for(broker: Broker, provider: Provider, campaigns: Mapping[str, Campai
         provider=provider,
         campaigns=campaigns,
         pace=pace,
+        clock=clock,
     )

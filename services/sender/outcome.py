@@ -32,7 +32,7 @@ CLOSED = frozenset(
         "invalid_permission",
     }
 )
-CLOSED_S = 300.0
+CLOSED_S, MONTHLY_S, JUST_AFTER_S = 300.0, 3600.0, 10.0
 BUSY_S = 3.0
 
 
@@ -98,12 +98,14 @@ def outcome(claim: Claim, answer: Answer, pace: Pace, due: datetime, now: dateti
         case "busy":
             return Wait(answer.retry_after_s or BUSY_S)
         case "doubt":
-            return Record(EmailUnknown(**about, reason="the provider has this key with another body"), final=True)
+            reason = "the provider has this key with another body"
+            return Record(EmailUnknown(**about, reason=reason, round=claim.round), final=True)
         case "final":
-            return Record(EmailFailed(**about, reason=answer.error_type, detail=f"status {answer.status}"), final=True)
+            detail = f"status {answer.status}"
+            return Record(EmailFailed(**about, reason=answer.error_type, detail=detail, round=claim.round), final=True)
         case "closed":
-            for_s = closed_for(answer, now)
-            return Close(_attempt(about, claim, answer, pace, wait_s=for_s), for_s)
+            # The next try waits for the provider to open, as everything does; not for a time of its own.
+            return Close(_attempt(about, claim, answer, pace, wait_s=None), closed_for(answer, now))
         case "no":
             return Record(_attempt(about, claim, answer, pace, wait_s=answer.retry_after_s), final=False)
         case "maybe":
@@ -142,9 +144,10 @@ def verdict(answer: Refused) -> Literal["busy", "closed", "doubt", "final", "no"
 
 
 def closed_for(answer: Refused, now: datetime) -> float:
-    """A daily quota comes back at midnight UTC; the rest is asked again every five minutes."""
+    """A daily quota comes back at midnight UTC; whether a month is over or a key mended is asked now and then."""
     if answer.retry_after_s:
         return answer.retry_after_s
-    midnight = (now.astimezone(UTC) + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
-    left = (midnight - now).total_seconds()
-    return min(CLOSED_S, left) if answer.error_type == "daily_quota_exceeded" else CLOSED_S
+    if answer.error_type == "daily_quota_exceeded":
+        midnight = (now.astimezone(UTC) + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
+        return (midnight - now).total_seconds() + JUST_AFTER_S
+    return MONTHLY_S if answer.error_type == "monthly_quota_exceeded" else CLOSED_S

@@ -47,6 +47,7 @@ def claim_for(planned: Planned, campaign: Campaign, contact: Contact, *, attempt
         subject=mail.subject,
         attempt=attempt,
         attempt_at=now,
+        round=planned.email.round,
     )
 
 

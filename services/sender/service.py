@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 
+from eventlog.clock import broker_clock
 from eventlog.connection import Broker
 from eventlog.consume import Consumer
 from journey.campaign import Campaign
@@ -18,7 +19,8 @@ async def run(broker: Broker, settings: Settings, campaigns: Mapping[str, Campai
     key = settings.resend_api_key.get_secret_value()
     provider = Resend(key, settings.resend_api_url, settings.resend_rate_limit)
     try:
-        shell = shell_for(broker, provider, campaigns, settings.pace)
-        await Consumer(broker, work(shell), stop=stop).run()
+        async with broker_clock(broker) as clock:
+            shell = shell_for(broker, provider, campaigns, settings.pace, clock=clock.earliest)
+            await Consumer(broker, work(shell), stop=stop).run()
     finally:
         await provider.close()

@@ -20,7 +20,7 @@ from services.sandbox.mailbox import Mail
 from tests.e2e.people import STEPS, Person
 from tests.e2e.processes import START_S, Machine, embedded_url
 from tests.e2e.tables import expected_contact, expected_sequence
-from tests.waiting import eventually
+from tests.waiting import eventually, is_idle
 
 SIGNUP = "/webhook/christmas-signup"
 SEQUENCES, CONTACTS = "Email Sequence", "BusinessX Canada"
@@ -170,8 +170,7 @@ async def is_at_rest(broker: Broker) -> bool:
 
 
 async def has_handled_all(broker: Broker) -> bool:
-    infos = [await broker.js.consumer_info(each.stream, each.name) for each in topology.DURABLES]
-    return not any(info.num_pending or info.num_ack_pending for info in infos)
+    return all([await is_idle(broker, each) for each in topology.DURABLES])
 
 
 async def redeliver_soon(broker: Broker) -> None:

@@ -89,7 +89,7 @@ async def test_apply_brings_drift_into_line(empty: Machine, broker: Broker) -> N
     applied = await empty.run("init", "--apply", "--json")
     assert applied.code == 0
     assert {name for name, state in states(applied).items() if state == "updated"} == {"EVENTS", "KV_timers > sender"}
-    assert await found(broker) == (256 * 1024, 60.0)
+    assert await found(broker) == (256 * 1024, topology.ACK_WAIT_S)
     assert (await empty.run("init")).code == 0
 
 

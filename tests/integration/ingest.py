@@ -25,7 +25,8 @@ CAMPAIGNS: Mapping[str, Collection[str]] = {CAMPAIGN: TRIGGERS, "spring-2026": (
 
 def configured(**values: object) -> Settings:
     """Settings of this test, whatever the environment says."""
-    secrets = {"signup_webhook_secret": None, "calcom_webhook_secret": None, "allow_unsigned": False}
+    names = ("signup_webhook_secret", "calcom_webhook_secret", "resend_webhook_secret")
+    secrets = dict.fromkeys(names) | {"allow_unsigned": False}
     quiet = {"port": 0, "host": "127.0.0.1", "cors_origins": ()} | secrets
     return Settings.load(**(quiet | values))
 
@@ -63,6 +64,13 @@ async def empty(broker: Broker) -> None:
 
 async def stored(broker: Broker) -> int:
     return int((await broker.js.stream_info(subjects.EVENTS)).state.messages)
+
+
+async def counted(ingest: httpx.AsyncClient) -> dict[str, float]:
+    """What the page of metrics says now, by name and labels."""
+    lines = (await ingest.get("/metrics")).text.splitlines()
+    pairs = (line.rpartition(" ") for line in lines if not line.startswith("#"))
+    return {name: float(value) for name, _, value in pairs}
 
 
 def padded(size: int) -> bytes:

@@ -4,21 +4,26 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
+from nats.js.api import DeliverPolicy
+from nats.js.errors import NotFoundError
 
 from contracts import subjects
 from contracts.codec import decode_fact
 from contracts.facts import AnyFact
 from contracts.messages import Parked
-from eventlog import consume, topology
+from eventlog import attempts, consume, topology
 from eventlog.connection import Broker, Unavailable
-from eventlog.consume import Consumer, Done, Item, Outcome, Park, Pause, Retry, Work
+from eventlog.consume import Consumer
 from eventlog.log import EventLog
+from eventlog.outcomes import Done, Item, Outcome, Park, Pause, Retry, Work
+from eventlog.pause import paused, resume
 from eventlog.server import NatsServer
 from tests.factories import make_email_sent, make_signup
-from tests.waiting import eventually
+from tests.waiting import eventually, is_idle
 
 Handle = Callable[[Sequence[Item[AnyFact]]], Awaitable[Outcome]]
 
@@ -43,8 +48,7 @@ async def consuming(broker: Broker, handle: Handle, *, slots: int = 4, in_hand: 
 
 
 async def settled(broker: Broker) -> bool:
-    info = await broker.js.consumer_info(subjects.EVENTS, subjects.SCHEDULER)
-    return not info.num_pending and not info.num_ack_pending
+    return await is_idle(broker, topology.SCHEDULER)
 
 
 async def parked(broker: Broker) -> list[Parked]:
@@ -168,12 +172,12 @@ async def test_waiting_does_not_count_as_failing(broker: Broker) -> None:
 async def test_an_unforeseen_exception_is_tried_again_and_then_parked_with_its_traceback(
     broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(consume, "BACKOFF_S", (0.01,))
-    seen = Recorder(*[ValueError("a bug")] * consume.ATTEMPTS)
+    monkeypatch.setattr(attempts, "BACKOFF_S", (0.01,))
+    seen = Recorder(*[ValueError("a bug")] * attempts.ATTEMPTS)
     await EventLog(broker).append(make_signup())
     async with consuming(broker, seen):
         await eventually(lambda: settled(broker))
-    assert len(seen.batches) == consume.ATTEMPTS
+    assert seen.batches == [["signup_received"]] * attempts.ATTEMPTS + [["handling_failed"]]
     [copy] = await parked(broker)
     assert (copy.consumer, copy.reason) == ("scheduler", "unforeseen ValueError")
     assert "Traceback" in copy.detail
@@ -187,10 +191,10 @@ async def test_a_parked_message_keeps_its_payload_and_never_comes_again(broker: 
     [copy] = await parked(broker)
     assert (copy.reason, copy.detail) == ("no template", "christmas_email_9")
     assert "signup_received" in copy.payload
-    assert len(seen.batches) == 1
+    assert seen.batches == [["signup_received"], ["handling_failed"]]
 
 
-@pytest.mark.parametrize("payload", [b"", b"{", b'{"type":"from_the_future"}', b"\xff\xfe", b"[]"])
+@pytest.mark.parametrize("payload", [b"", b"{", b'{"type":"email_sent"}', b"\xff\xfe", b"[]"])
 async def test_poison_is_parked_and_takes_no_neighbour_along(broker: Broker, payload: bytes) -> None:
     seen = Recorder()
     await broker.publish("events.cpoison.strange.x", payload)
@@ -199,7 +203,35 @@ async def test_poison_is_parked_and_takes_no_neighbour_along(broker: Broker, pay
         await eventually(lambda: settled(broker))
     [copy] = await parked(broker)
     assert copy.reason == "undecodable"
-    assert seen.batches == [["signup_received"]]
+    assert sorted(seen.batches) == [["handling_failed"], ["signup_received"]]
+
+
+async def test_a_fact_of_a_newer_version_waits_for_a_process_that_knows_it(
+    broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And so does its contact: what it means for them, nobody here can tell. For an hour; then it is parked."""
+    monkeypatch.setattr(attempts, "UNHEARD_S", 0.05)
+    monkeypatch.setattr(attempts, "UNHEARD_LOOKS", 1_000_000)
+    history, newer = EventLog(broker), b'{"type":"from_the_future","contact":"c1"}'
+
+    async def handle(items: Sequence[Item[AnyFact]]) -> Outcome:
+        await history.history(items[0].value.contact)
+        return Done()
+
+    signup = make_signup()
+    await broker.publish(f"events.{signup.contact}.from_the_future.x", newer)
+    await history.append(signup)
+    async with consuming(broker, handle):
+        await eventually(lambda: redelivered(broker, 2))
+        assert await parked(broker) == []
+        monkeypatch.setattr(attempts, "UNHEARD_LOOKS", 1)
+        await eventually(lambda: settled(broker))
+    assert {copy.reason for copy in await parked(broker)} == {"undecodable"}
+
+
+async def redelivered(broker: Broker, number: int) -> bool:
+    info = await broker.js.consumer_info(subjects.EVENTS, subjects.SCHEDULER)
+    return (info.num_redelivered or 0) >= number
 
 
 async def test_a_pause_takes_nothing_more_until_it_is_over(broker: Broker) -> None:
@@ -211,6 +243,58 @@ async def test_a_pause_takes_nothing_more_until_it_is_over(broker: Broker) -> No
         await eventually(lambda: settled(broker))
     assert asyncio.get_running_loop().time() - started > 0.5
     assert len(seen.batches) == 6
+
+
+async def test_a_pause_is_on_the_broker_with_its_reason_and_lifted_by_hand(broker: Broker) -> None:
+    log, seen = EventLog(broker), Recorder(Pause(3_600, "the key was revoked"))
+    await log.append(make_signup())
+    async with consuming(broker, seen):
+        await eventually(lambda: is_paused(broker))
+    found = await paused(broker, topology.SCHEDULER)
+    assert found
+    assert found.reason == "the key was revoked"
+    assert timedelta(minutes=59) < found.until - datetime.now(UTC) < timedelta(minutes=61)
+    await log.append(make_signup("b@example.com"))
+    async with consuming(broker, seen):  # another process: paused as well, until somebody says otherwise
+        assert len(seen.batches) == 1
+        await resume(broker, topology.SCHEDULER)
+        await eventually(lambda: settled(broker))
+    assert len(seen.batches) == 3
+
+
+async def is_paused(broker: Broker) -> bool:
+    return await paused(broker, topology.SCHEDULER) is not None
+
+
+async def test_a_consumer_ahead_of_its_stream_starts_again(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a power cut leaves it: the stream has lost its end, and everything new would be passed over."""
+    monkeypatch.setattr(consume, "WATCH_S", 0.2)
+    seen = Recorder()
+    await broker.js.delete_consumer(subjects.EVENTS, subjects.SCHEDULER)
+    ahead = replace(
+        topology.SCHEDULER.config, deliver_policy=DeliverPolicy.BY_START_SEQUENCE, opt_start_seq=5_000, name=None
+    )
+    await broker.js.add_consumer(subjects.EVENTS, ahead)
+    await EventLog(broker).append(make_signup())
+    async with consuming(broker, seen):
+        await eventually(lambda: handled(seen))
+    assert seen.batches == [["signup_received"]]
+
+
+async def handled(seen: Recorder) -> bool:
+    return bool(seen.batches)
+
+
+async def test_a_consumer_deleted_while_nobody_asks_is_put_back(
+    broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consume, "WATCH_S", 0.2)
+    seen = Recorder()
+    async with consuming(broker, seen):
+        await broker.js.delete_consumer(subjects.EVENTS, subjects.SCHEDULER)
+        await EventLog(broker).append(make_signup())
+        await eventually(lambda: handled(seen), timeout=20)
+    assert seen.batches == [["signup_received"]]
 
 
 async def test_work_longer_than_ack_wait_is_not_delivered_twice(
@@ -288,7 +372,41 @@ async def test_a_deleted_consumer_is_put_back(broker: Broker) -> None:
 
 async def _settled_if_there(broker: Broker) -> bool:
     try:
-        info = await broker.js.consumer_info(subjects.EVENTS, subjects.SCHEDULER)
-    except Exception:  # noqa: BLE001 - not there yet
+        return await is_idle(broker, topology.SCHEDULER)
+    except NotFoundError:
         return False
-    return not info.num_pending and not info.num_ack_pending and bool(info.delivered and info.delivered.stream_seq)
+
+
+async def test_while_the_broker_refuses_a_message_stays_in_hand_and_is_handled_once_it_does_not(broker: Broker) -> None:
+    """It is not given back: that needs the very broker that does not answer, and a nak that is lost costs ack_wait."""
+    attempts = list[int]()
+
+    async def handle(items: Sequence[Item[AnyFact]]) -> Outcome:
+        attempts.append(items[0].attempt)
+        if len(attempts) < 3:
+            raise Unavailable("no leader")
+        return Done()
+
+    async with consuming(broker, handle):
+        await EventLog(broker).append(make_signup())
+        await eventually(lambda: _settled_if_there(broker), timeout=15)
+    assert attempts == [1, 1, 1]
+
+
+async def test_what_is_unavailable_for_another_reason_goes_back_in_the_end(
+    broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The broker is there, and this one cannot be handled: others are to have its place."""
+    monkeypatch.setattr(attempts, "AWAY_S", 0.05)
+    calls = list[int]()
+
+    async def handle(items: Sequence[Item[AnyFact]]) -> Outcome:
+        calls.append(items[0].attempt)
+        if items[0].attempt == 1:
+            raise Unavailable("a replica lags")
+        return Done()
+
+    async with consuming(broker, handle):
+        await EventLog(broker).append(make_signup())
+        await eventually(lambda: _settled_if_there(broker), timeout=15)
+    assert calls == [1] * attempts.TRIES + [2]

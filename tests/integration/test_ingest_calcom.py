@@ -17,7 +17,7 @@ from eventlog.log import EventLog
 from tests import calcom
 from tests.calcom import SECRET, SENT, START, UID, Body, raw, sign
 from tests.factories import ADA
-from tests.integration.ingest import configured, empty, problem, shared_ingest, stored
+from tests.integration.ingest import configured, counted, empty, problem, shared_ingest, stored
 from tests.unit.ingest.test_calcom_anything import guessed, mangled
 
 ROUTES = ["/webhook/calcom-booking", "/webhook/calcom"]
@@ -296,12 +296,6 @@ async def test_metrics_count_bookings_and_what_is_left_alone(ingest: httpx.Async
     assert grown['dripstream_facts_total{result="duplicate",type="booking_created"}'] == 1
     assert grown['dripstream_ignored_total{event="PING"}'] == 1
     assert grown['dripstream_ignored_total{event="other"}'] == 1
-
-
-async def counted(ingest: httpx.AsyncClient) -> dict[str, float]:
-    lines = (await ingest.get("/metrics")).text.splitlines()
-    pairs = (line.rpartition(" ") for line in lines if not line.startswith("#"))
-    return {name: float(value) for name, _, value in pairs}
 
 
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -73,7 +73,7 @@ async def test_one_line_at_the_start_for_each_unsigned_family(
 ) -> None:
     async with running(broker, configured(signup_webhook_secret=SIGNUP_SECRET)):
         said = capsys.readouterr().out
-    assert said.count("unsigned_webhooks") == 1
+    assert said.count("unsigned_webhooks") == 2
     assert "CALCOM_WEBHOOK_SECRET is not set" in said
 
 

@@ -54,7 +54,7 @@ async def test_a_server_that_hangs_is_told_apart_in_time(
 ) -> None:
     """Frozen, it keeps the connection: only the missing answer shows."""
     monkeypatch.setattr("services.ingest.app.APPEND_S", 0.5)
-    monkeypatch.setattr("services.ingest.ready.PATIENCE_S", 0.5)
+    monkeypatch.setattr("services.ready.PATIENCE_S", 0.5)
     assert nats_server.pid
     async with running(broker) as client:
         os.kill(nats_server.pid, signal.SIGSTOP)

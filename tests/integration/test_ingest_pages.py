@@ -93,6 +93,7 @@ ANSWERS = {
     "/webhook/trigger/{campaign}/{name}": {"202", "404", *REFUSALS},
     "/webhook/calcom": {"200", "202", *REFUSALS},
     "/webhook/calcom-booking": {"200", "202", *REFUSALS},
+    "/webhook/resend": {"200", "202", *REFUSALS},
 }
 """Every webhook, and what it may answer."""
 
@@ -121,6 +122,7 @@ async def test_the_answers_are_described(ingest: httpx.AsyncClient) -> None:
     api = await described(ingest)
     for path, names in {
         "/webhook/calcom": {"202": "BookingAccepted", "200": "BookingIgnored"},
+        "/webhook/resend": {"202": "DeliveryAccepted", "200": "DeliveryIgnored"},
         "/webhook/trigger/{campaign}/{name}": {"202": "TriggerAccepted"},
         "/webhook/christmas-signup": {"202": "Accepted"},
     }.items():

@@ -4,24 +4,39 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import structlog
+from nats.aio.msg import Msg
 
 from contracts import subjects
+from contracts.facts import AnyFact
+from contracts.ids import contact_id
 from contracts.subjects import Timer
 from eventlog import topology
 from eventlog.connection import Broker
 from eventlog.consume import Consumer
 from eventlog.log import EventLog
+from eventlog.outcomes import Done, Item
 from eventlog.server import NatsServer
 from eventlog.timers import STREAM, Timers
-from journey.plan import Pace
-from services.scheduler.handlers import Shell, sweep, work
-from tests.factories import CAMPAIGN, at, make_attempt_failed, make_email_id, make_email_sent, make_signup
+from journey.contact import fold
+from journey.plan import Pace, plan_all
+from services.scheduler.handlers import LOOKS, Shell, bring_into_line, on_facts, sweep, work
+from tests.factories import (
+    CAMPAIGN,
+    at,
+    make_attempt_failed,
+    make_booking_created,
+    make_email_failed,
+    make_email_id,
+    make_email_sent,
+    make_signup,
+)
 from tests.fakes import Clock
 from tests.unit.journey.test_plan import HOURS, STEPS, campaign
-from tests.waiting import eventually
+from tests.waiting import eventually, is_idle
 
 SEVEN = [
     Timer.at(make_email_id(step), at(hours=hours))
@@ -55,8 +70,7 @@ async def scheduling(shell: Shell) -> AsyncIterator[None]:
 
 
 async def idle(broker: Broker) -> bool:
-    info = await broker.js.consumer_info(subjects.EVENTS, subjects.SCHEDULER)
-    return not info.num_pending and not info.num_ack_pending
+    return await is_idle(broker, topology.SCHEDULER)
 
 
 async def keys(shell: Shell) -> list[Timer]:
@@ -138,6 +152,70 @@ async def test_a_signup_for_a_campaign_we_do_not_have_is_parked_and_not_lost(she
     assert [subject.split(".")[:2] for subject in parked] == [["parked", "scheduler"]]
 
 
+async def test_only_what_names_an_unknown_campaign_is_parked(shell: Shell) -> None:
+    """They arrive together, and the rest of what they say is served."""
+    await shell.events.append(make_signup())
+    await shell.events.append(make_signup(campaign="from-the-future"))
+    await shell.events.append(make_email_sent("email-2"))
+    async with scheduling(shell):
+        pass
+    assert await keys(shell) == [SEVEN[0], *SEVEN[2:]]
+    parked = (await shell.broker.js.stream_info(subjects.PARKED, subjects_filter=">")).state.subjects or {}
+    assert [subject.rpartition("from-the-future")[1] for subject in parked] == ["from-the-future"]
+
+
+async def test_what_another_scheduler_arms_while_we_look_is_not_purged(shell: Shell) -> None:
+    """It was armed for a fact we have not read: to us it looks unwanted, and nothing would ever arm it again."""
+    signup, booked = make_signup(), make_booking_created()
+    await shell.events.append(signup)
+    events: Any = BookedMeanwhile(shell, booked)
+    await bring_into_line(signup.contact, replace(shell, events=events))
+    planned = plan_all(fold(signup.contact, [signup, booked]), shell.campaigns, Pace()).values()
+    assert set(await keys(shell)) == {Timer.at(each.email_id, each.due) for each in planned if each.is_pending}
+
+
+class BookedMeanwhile:
+    """Right after our look at the facts somebody books, and another scheduler arms what follows."""
+
+    def __init__(self, shell: Shell, fact: AnyFact) -> None:
+        self._shell, self._fact = shell, fact
+
+    async def history(self, contact: str) -> list[AnyFact]:
+        found = await self._shell.events.history(contact)
+        await self._shell.events.append(self._fact)
+        await bring_into_line(contact, self._shell)
+        return found
+
+
+async def test_a_replica_that_lags_cancels_nothing(shell: Shell) -> None:
+    """It does not know of the signup yet; what is armed for it would look unwanted."""
+    await shell.events.append(make_signup())
+    async with scheduling(shell):
+        pass
+    events: Any = Lagging(shell.events)
+    async with scheduling(replace(shell, events=events)):
+        await shell.events.append(make_email_sent("email-7"))
+    assert await keys(shell) == SEVEN[:6]
+    assert events.looks > 1
+
+
+class Lagging:
+    """The first look finds nothing yet."""
+
+    def __init__(self, real: EventLog) -> None:
+        self._real, self.looks = real, 0
+
+    async def history(self, contact: str) -> list[AnyFact]:
+        self.looks += 1
+        return await self._real.history(contact) if self.looks > 1 else []
+
+
+async def test_what_was_heard_of_somebody_erased_is_not_waited_for(shell: Shell) -> None:
+    fact = make_signup()
+    woken = Item[AnyFact](fact, subjects.fact_subject(fact), 1, LOOKS, Msg(shell.broker.nc))
+    assert isinstance(await on_facts([woken], shell), Done)
+
+
 async def test_the_sweep_arms_a_stuck_timer_again(shell: Shell) -> None:
     """Due while the store was full: the key is there, its time is over, and it does not fire by itself."""
     await shell.events.append(make_signup())
@@ -188,6 +266,45 @@ async def test_the_sweep_reads_only_hours_that_are_over(shell: Shell) -> None:
     with structlog.testing.capture_logs() as logs:
         assert await sweep(shell) == 0
     assert not [line for line in logs if line["event"] == "swept"]
+
+
+async def test_the_sweep_passes_over_whom_it_cannot_read_and_repairs_the_rest(shell: Shell) -> None:
+    people = [f"p{n}@example.com" for n in range(4)]
+    for person in people:
+        await shell.events.append(make_signup(person))
+    async with scheduling(shell):
+        pass
+    for person in people[:3]:
+        unreadable = f"events.{contact_id(person)}.from_the_future.1"
+        await shell.broker.js.publish(unreadable, b'{"type":"from_the_future"}')
+    readable, stuck = contact_id(people[3]), Timer.at(make_email_id("email-2", people[3]), at(hours=24))
+    before = {entry.timer: entry.sequence for entry in (await shell.timers.of(readable)).armed}
+    with structlog.testing.capture_logs() as logs:
+        await sweep(replace(shell, clock=Clock(at(hours=24, seconds=61))))
+    after = {entry.timer: entry.sequence for entry in (await shell.timers.of(readable)).armed}
+    assert after[stuck] > before[stuck]
+    assert len([line for line in logs if line["event"] == "not_swept"]) == 3
+
+
+async def test_a_wake_up_the_sender_gave_up_on_stays_bounded_and_ends_with_its_email(shell: Shell) -> None:
+    """It is armed again each minute while its email has not ended: a wake-up too many decides nothing."""
+    await shell.events.append(make_signup())
+    async with scheduling(shell):
+        pass
+    minute_later = replace(shell, clock=Clock(at(seconds=90)))
+    for _ in range(12):
+        await eventually(lambda: sender_has_work(shell.broker))
+        await take_and_ack(shell.broker)
+        await sweep(minute_later)
+    found = (await shell.broker.js.stream_info(STREAM, subjects_filter=subjects.ALL_DUE)).state.subjects or {}
+    assert found.keys() == {SEVEN[0].fires_as}
+    assert found[SEVEN[0].fires_as] <= 8
+    await eventually(lambda: sender_has_work(shell.broker))
+    await take_and_ack(shell.broker)
+    await shell.events.append(make_email_failed("email-1"))
+    await sweep(minute_later)
+    assert await shell.timers.fired() == []
+    assert await sweep(minute_later) == 0
 
 
 async def has_fired(shell: Shell, timer: Timer) -> bool:

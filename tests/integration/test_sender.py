@@ -6,22 +6,27 @@ import dataclasses
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import msgspec
 import pytest
 
+from cli.contact import story
 from contracts import subjects
 from contracts.facts import AnyFact, EmailAttemptFailed, EmailFailed, EmailSent, EmailSkipped, EmailUnknown
 from contracts.ids import contact_id
 from contracts.subjects import Timer
+from eventlog import topology
 from eventlog.connection import Broker, Unavailable
 from eventlog.consume import Consumer
-from eventlog.timers import STREAM
-from journey.contact import Email, fold
+from journey.contact import Contact, Email, fold
 from journey.plan import Pace, plan_all
+from services.notion_sync.projection import rows_for
+from services.scheduler import handlers as scheduler
 from services.sender.handlers import Shell, shell_for, work
 from services.sender.outcome import Refused
+from tests import deliveries
 from tests.factories import (
     ADA,
     CAMPAIGN,
@@ -34,8 +39,9 @@ from tests.factories import (
     make_signup,
 )
 from tests.fakes import Clock, Provider
+from tests.integration.ingest import running
 from tests.unit.journey.test_plan import campaign
-from tests.waiting import eventually
+from tests.waiting import eventually, is_idle
 
 EMAIL = make_email_id("email-1")
 TIMER = Timer.at(EMAIL, at())
@@ -65,8 +71,7 @@ class Rig:
         return fold(contact_id(ADA), await self.shell.events.history(contact_id(ADA))).email(EMAIL)
 
     async def idle(self) -> bool:
-        info = await self.broker.js.consumer_info(STREAM, subjects.SENDER)
-        return not info.num_pending and not info.num_ack_pending
+        return await is_idle(self.broker, topology.SENDER)
 
 
 @pytest.fixture
@@ -359,21 +364,30 @@ async def test_a_settled_email_whose_facts_were_lost_is_not_sent_again(rig: Rig)
 
 
 async def test_an_email_of_a_campaign_this_process_does_not_know_waits_for_one_that_does(rig: Rig) -> None:
-    """An older deployment must not end what a newer one planned."""
-    behind = dataclasses.replace(rig.shell, campaigns={})
-    stop = asyncio.Event()
-    task = asyncio.create_task(Consumer(rig.broker, work(behind), stop=stop).run())
-    await rig.wake()
-    await eventually(lambda: _was_put_off(rig))
-    stop.set()
-    await task
+    """An older deployment must not end what a newer one planned, nor hold up what it does know."""
+    async with sending(rig, shell=dataclasses.replace(rig.shell, campaigns={})):
+        await rig.wake()
+        await eventually(rig.idle)
     assert await rig.facts() == []
     assert rig.provider.calls == []
+    assert await rig.shell.timers.fired() == [TIMER]
+    planner = scheduler.Shell(
+        broker=rig.broker,
+        events=rig.shell.events,
+        timers=rig.shell.timers,
+        campaigns=rig.shell.campaigns,
+        pace=Pace(),
+        clock=Clock(at(minutes=2)),
+    )
+    async with sending(rig):
+        await scheduler.sweep(planner)
+        await eventually(lambda: was_sent(rig))
+    assert rig.provider.accepted == {EMAIL: 1}
+    assert await rig.shell.timers.fired() == []
 
 
-async def _was_put_off(rig: Rig) -> bool:
-    info = await rig.broker.js.consumer_info(STREAM, subjects.SENDER)
-    return bool(info.num_ack_pending and info.delivered and info.delivered.consumer_seq)
+async def was_sent(rig: Rig) -> bool:
+    return (await rig.email()).is_sent
 
 
 def call(sent_s: float = 0, start_h: float = 72) -> AnyFact:
@@ -436,3 +450,79 @@ class Confirming:
     async def clear(self, timer: Timer) -> None:
         await self._events.append(self._fact)
         await self._real.clear(timer)
+
+
+async def hear(rig: Rig, said: deliveries.Body, webhook: str = "msg_1") -> None:
+    """The provider's webhook arrives, at a real ingest."""
+    async with running(rig.broker) as ingest:
+        answer = await ingest.post("/webhook/resend", json=said, headers={"svix-id": webhook})
+        assert answer.status_code == 202, answer.text
+
+
+async def contact_of(rig: Rig) -> Contact:
+    return fold(contact_id(ADA), await rig.shell.events.history(contact_id(ADA)))
+
+
+@pytest.mark.parametrize(("step", "after"), [("send", True), ("append", False)], ids=["no answer", "no fact"])
+async def test_a_webhook_that_overtakes_a_crashed_sender_leaves_no_doubt_and_no_second_call(
+    rig: Rig, step: str, after: bool
+) -> None:
+    rig.provider.before_answer = lambda: hear(rig, deliveries.body("email.sent"))
+    async with sending(rig, shell=crash_once(rig.shell, step, after=after)):
+        await rig.wake()
+    assert rig.provider.calls == [EMAIL]
+    assert [fact.tag for fact in await rig.facts()] == ["email_accepted"]
+    claim = await rig.shell.claims.get(EMAIL)
+    assert claim
+    assert claim.value.body is None
+    assert await rig.shell.timers.fired() == []
+
+
+@pytest.mark.parametrize("event", ["email.sent", "email.delivered", "email.opened", "email.delivery_delayed"])
+async def test_an_email_in_doubt_is_settled_by_a_webhook_that_names_it(rig: Rig, event: str) -> None:
+    rig.provider.script = [Refused(500, "application_error")]
+    async with sending(rig):
+        await rig.wake()
+    rig.clock.forward(hours=24)
+    async with sending(rig):
+        await rig.wake(Timer.at(EMAIL, at(seconds=1)))
+    assert await shown(rig) == ("unknown", None, None)
+
+    await hear(rig, deliveries.body(event, said=at(hours=1)))
+
+    moment = at(hours=1)
+    assert await shown(rig) == ("sent", moment.isoformat(), moment)
+    async with sending(rig):
+        await rig.wake(Timer.at(EMAIL, at(seconds=2)))
+    assert rig.provider.calls == [EMAIL]
+    assert [fact.tag for fact in await rig.facts()].count("email_unknown") == 1
+
+
+async def shown(rig: Rig) -> tuple[str, str | None, Any]:
+    """As `dripstream contact` tells it, and as the Notion row has it."""
+    contact, campaigns = await contact_of(rig), {CAMPAIGN: campaign()}
+    planned = list(plan_all(contact, campaigns, Pace()).values())
+    told = next(each for each in story(contact, [], planned)["emails"] if each["email_id"] == EMAIL)
+    row = next(row for row in rows_for(contact, campaigns, Pace()) if row.key.startswith("sequence."))
+    date: Any = row.properties["Email 1 Sent"]["date"]
+    return told["state"], told["sent_at"], date and datetime.fromisoformat(date["start"])
+
+
+async def test_a_bounce_stops_the_campaign(rig: Rig) -> None:
+    async with sending(rig):
+        await rig.wake()
+    await hear(rig, deliveries.bounced())
+    second = make_email_id("email-2")
+    rig.clock.forward(hours=25)
+    async with sending(rig):
+        await rig.wake(Timer.at(second, at(seconds=1)))
+    assert rig.provider.calls == [EMAIL]
+    planned = plan_all(await contact_of(rig), {CAMPAIGN: campaign()}, Pace())
+    assert (planned[EMAIL].state, planned[second].state, planned[second].reason) == ("sent", "skipped", "suppressed")
+
+
+async def test_a_guests_bounce_does_not_stop_it(rig: Rig) -> None:
+    await hear(rig, deliveries.bounced(to=["bob@example.com"], tags=deliveries.tagged(make_email_id("email-2"))))
+    async with sending(rig):
+        await rig.wake()
+    assert rig.provider.accepted == {EMAIL: 1}

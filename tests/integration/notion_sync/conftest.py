@@ -1,6 +1,7 @@
 """A workbench: a real nats-server, the strict stand-in for Notion, and one clock for all."""
 
 from collections.abc import AsyncIterator
+from functools import partial
 
 import pytest
 from notion_client import AsyncClient
@@ -10,13 +11,8 @@ from journey.plan import Pace
 from services.notion_sync.handlers import Shell, shell_for
 from services.sandbox.app import Sandbox
 from services.sandbox.options import UNLIMITED
-from services.sandbox.seed import (
-    BUSINESSX_DB_ID,
-    EMAIL_SEQUENCE_DB_ID,
-)
-from services.settings import Settings
 from tests.factories import NOW
-from tests.integration.notion_sync.kit import Clock, Configure, Make, campaigns
+from tests.integration.notion_sync.kit import Clock, Configure, Make, campaigns, settings_for
 
 
 @pytest.fixture(scope="module")
@@ -49,19 +45,7 @@ async def notion(sandbox: Sandbox) -> AsyncIterator[AsyncClient]:
 
 @pytest.fixture
 def configure(sandbox: Sandbox) -> Configure:
-    def settings(**overrides: object) -> Settings:
-        return Settings.load(
-            **{
-                "notion_token": "ntn_test",
-                "notion_api_url": sandbox.url,
-                "notion_rate_limit": 1_000,
-                "notion_email_sequence_db_id": EMAIL_SEQUENCE_DB_ID,
-                "notion_businessx_db_id": BUSINESSX_DB_ID,
-            }
-            | overrides
-        )
-
-    return settings
+    return partial(settings_for, sandbox)
 
 
 @pytest.fixture

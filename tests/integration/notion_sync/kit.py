@@ -12,11 +12,13 @@ from contracts.facts import AnyFact
 from contracts.ids import contact_id
 from contracts.subjects import fact_subject
 from eventlog.connection import Broker
-from eventlog.consume import Consumer, Done, Item, Outcome, Work
+from eventlog.consume import Consumer
 from eventlog.log import EventLog
+from eventlog.outcomes import Done, Item, Outcome, Work
 from journey.campaign import Campaign, load_campaigns
 from services.notion_sync.handlers import Shell, on_facts, work
 from services.sandbox.app import Sandbox
+from services.sandbox.seed import BUSINESSX_DB_ID, EMAIL_SEQUENCE_DB_ID
 from services.settings import ROOT, Settings
 from tests.factories import ADA, CAMPAIGN, NOW
 
@@ -40,6 +42,20 @@ def campaigns() -> dict[str, Campaign]:
     return load_campaigns(ROOT / "campaigns")
 
 
+def settings_for(sandbox: Sandbox, **overrides: object) -> Settings:
+    """Both databases of the stand-in, as fast as it takes it."""
+    return Settings.load(
+        **{
+            "notion_token": "ntn_test",
+            "notion_api_url": sandbox.url,
+            "notion_rate_limit": 1_000,
+            "notion_email_sequence_db_id": EMAIL_SEQUENCE_DB_ID,
+            "notion_businessx_db_id": BUSINESSX_DB_ID,
+        }
+        | overrides
+    )
+
+
 Configure = Callable[..., Settings]
 Make = Callable[..., Shell]
 
@@ -55,9 +71,9 @@ async def wake(shell: Shell, *facts: AnyFact, attempt: int = 1) -> Outcome:
     return await on_facts(items, shell)
 
 
-async def happen(broker: Broker, shell: Shell, *facts: AnyFact) -> Outcome:
+async def happen(broker: Broker, shell: Shell, *facts: AnyFact, attempt: int = 1) -> Outcome:
     await append(broker, *facts)
-    return await wake(shell, *facts)
+    return await wake(shell, *facts, attempt=attempt)
 
 
 def written(sandbox: Sandbox) -> list[str]:

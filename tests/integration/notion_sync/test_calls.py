@@ -8,7 +8,7 @@ from notion_client import AsyncClient
 from structlog.testing import capture_logs
 
 from eventlog.connection import Broker
-from eventlog.consume import Done, Retry
+from eventlog.outcomes import Done, Retry
 from services.notion_sync.handlers import Shell, prepare
 from services.notion_sync.projection import BUSINESSX
 from services.sandbox.app import Sandbox

@@ -4,21 +4,25 @@ import pytest
 from notion_client import AsyncClient
 from structlog.testing import capture_logs
 
+from contracts.operators import HandlingFailed, OperatorRetried
 from eventlog.connection import Broker
-from eventlog.consume import Done, Retry
+from eventlog.outcomes import Done, Park, Retry
 from eventlog.pages import Page
 from services.notion_sync.handlers import Shell, prepare
 from services.notion_sync.projection import BUSINESSX, EMAIL_SEQUENCE
+from services.notion_sync.upsert import REJECTED
 from services.sandbox.app import Sandbox
 from services.sandbox.faults import Fault, Match
+from services.sandbox.options import UNLIMITED, SandboxOptions
 from services.sandbox.seed import (
     BUSINESSX_DB_ID,
     EMAIL_SEQUENCE_DATA_SOURCE_ID,
     EMAIL_SEQUENCE_DB_ID,
 )
-from tests.factories import ADA, at, make_signup
+from tests.factories import ADA, at, make_email_sent, make_signup
 from tests.integration.notion_sync.kit import (
     CONTACT_KEY,
+    ME,
     Clock,
     Make,
     contact_rows,
@@ -128,15 +132,94 @@ async def test_a_page_that_is_not_there_any_more_is_named_and_left(
     assert counts(sandbox) == (1, 0)
 
 
-async def test_a_database_nobody_shares_any_more_is_waited_for(
+async def test_a_404_of_a_proxy_is_not_taken_for_a_page_thrown_away(
     broker: Broker, shell: Shell, sandbox: Sandbox, clock: Clock
 ) -> None:
     await happen(broker, shell, make_signup())
-    for path in (f"/v1/databases/{BUSINESSX_DB_ID}", f"/v1/pages/{contact_rows(sandbox)[0]['id']}"):
-        sandbox.add_fault(Fault("notion", "status", Match(path=path), status=404, times=3))
+    sandbox.add_fault(Fault("notion", "non_json", Match("PATCH", "/v1/pages/*"), status=404))
     later = make_signup(at=at(days=1), first_name="Ada L.")
-    assert await happen(broker, shell, later) == Retry(300, "BusinessX Canada: object_not_found (404)")
-    sandbox.state.faults.clear()
+    assert isinstance(await happen(broker, shell, later), Retry)
     clock.advance(300)
     assert isinstance(await wake(shell, later, attempt=2), Done)
+    assert [row["First Name"] for row in (*sequence_rows(sandbox), *contact_rows(sandbox))] == ["Ada L."] * 2
+
+
+REFUSED = Fault("notion", "status", Match("POST", "/v1/pages", "Phase 1 Assessment"), status=400, times=9_999)
+
+
+async def test_a_row_refused_for_good_is_named_once_and_then_kept_for_a_person(
+    broker: Broker, shell: Shell, sandbox: Sandbox, clock: Clock
+) -> None:
+    sandbox.add_fault(REFUSED)
+    with capture_logs() as logs:
+        outcome, tries = await happen(broker, shell, make_signup()), 1
+        while isinstance(outcome, Retry) and tries < 20:
+            clock.advance(outcome.after_s)
+            tries += 1
+            outcome = await wake(shell, make_signup(), attempt=tries)
+    assert outcome == Park("refused by Notion", "BusinessX Canada: validation_error (400)")
+    assert tries == 13  # every five minutes for an hour
+    assert [log["key"] for log in logs if log["event"] == "notion_row_refused"] == [CONTACT_KEY]
+    assert counts(sandbox) == (1, 0)
+
+
+async def test_a_parked_row_is_parked_once_more_when_somebody_asks_and_not_by_its_own_echo(
+    broker: Broker, shell: Shell, sandbox: Sandbox, clock: Clock
+) -> None:
+    sandbox.add_fault(REFUSED)
+    await happen(broker, shell, make_signup())
+    clock.advance(REJECTED.total_seconds())
+    assert isinstance(await wake(shell, make_signup(), attempt=2), Park)
+    echo = HandlingFailed(contact=ME, at=clock(), consumer="notion_sync", sequence=1, reason="refused by Notion")
+    assert isinstance(await happen(broker, shell, echo), Done)
+    asked = OperatorRetried(contact=ME, at=clock(), what="notion_sync.1", by="ops")
+    assert isinstance(await happen(broker, shell, asked), Park)
+    sandbox.state.faults.clear()
+    assert isinstance(await wake(shell, asked), Done)
+    assert counts(sandbox) == (1, 1)
+
+
+async def test_a_row_refused_for_good_holds_up_neither_the_other_row_nor_its_own_change(
+    broker: Broker, shell: Shell, sandbox: Sandbox, clock: Clock
+) -> None:
+    sandbox.add_fault(REFUSED)
+    with capture_logs() as logs:
+        await happen(broker, shell, make_signup())
+        await happen(broker, shell, make_email_sent())
+        assert sequence_rows(sandbox)[0]["Email 1 Sent"]
+        changed = make_signup(at=at(days=1), first_name="Ada L.")
+        assert isinstance(await happen(broker, shell, changed), Retry)  # another change has an hour of its own
+    assert len([log for log in logs if log["event"] == "notion_row_refused"]) == 2
+    sandbox.state.faults.clear()
+    assert isinstance(await wake(shell, changed, attempt=2), Done)
+    assert counts(sandbox) == (1, 1)
+    entry = await shell.pages.get(CONTACT_KEY)
+    assert entry is not None
+    assert entry.value.rejected == ""
+
+
+async def test_a_database_nobody_shares_any_more_is_named_and_waited_for(
+    broker: Broker, shell: Shell, sandbox: Sandbox, clock: Clock
+) -> None:
+    people = [f"p{n}@example.com" for n in range(5)]
+    await happen(broker, shell, make_signup())
+    sandbox.options = SandboxOptions(notion_rate=None, notion_unshared=(BUSINESSX_DB_ID,))
+    later = make_signup(at=at(days=1), first_name="Ada L.")
+    with capture_logs() as logs:
+        assert await happen(broker, shell, later) == Retry(300, "BusinessX Canada: database does not fit")
+        for email in people:
+            assert await happen(broker, shell, make_signup(email)) == Retry(
+                300, "BusinessX Canada: database does not fit"
+            )
+    [line] = [log for log in logs if log["event"] == "notion_database_does_not_fit"]
+    assert (line["database"], line["problems"]) == (
+        BUSINESSX,
+        ["it is not there, or not shared with us any more"],
+    )
+    assert len(sequence_rows(sandbox)) == 6
+    sandbox.options = UNLIMITED
+    clock.advance(300)
+    for fact in (later, *map(make_signup, people)):
+        assert isinstance(await wake(shell, fact, attempt=2), Done)
     assert contact_rows(sandbox)[0]["First Name"] == "Ada L."
+    assert counts(sandbox) == (6, 6)

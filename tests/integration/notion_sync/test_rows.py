@@ -7,7 +7,7 @@ from notion_client import AsyncClient
 
 from eventlog import topology
 from eventlog.connection import Broker
-from eventlog.consume import Done, Park
+from eventlog.outcomes import Done, Park
 from services.notion_sync.handlers import Shell
 from services.notion_sync.service import run
 from services.sandbox.app import Sandbox

@@ -5,7 +5,7 @@ from typing import Self
 
 import pytest
 
-from services.ingest.signature import BadSecret, CalcomSignatures, Signatures, Unsigned, read_secret
+from services.ingest.signature import BadSecret, CalcomSignatures, Signatures, SvixSignatures, Unsigned, read_secret
 
 # The example of the Standard Webhooks specification, also in the test suites of its libraries.
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -24,7 +24,7 @@ def at_that_time(monkeypatch: pytest.MonkeyPatch) -> None:
         def now(cls, tz: tzinfo | None = None) -> Self:  # noqa: ARG003
             return cls.fromtimestamp(1614265330, UTC)
 
-    monkeypatch.setattr("standardwebhooks.webhooks.datetime", Then)
+    monkeypatch.setattr("services.ingest.signature.datetime", Then)
 
 
 @pytest.mark.usefixtures("at_that_time")
@@ -94,6 +94,50 @@ def test_a_secret_that_cannot_be_read_is_refused_and_not_repeated(secret: str) -
     with pytest.raises(BadSecret, match="SIGNUP_WEBHOOK_SECRET must be base64") as refused:
         read_secret(secret)
     assert secret.removeprefix("whsec_") not in str(refused.value)
+
+
+# The vector is Svix's own too: the same under other names.
+SVIX = {name.replace("webhook", "svix"): value for name, value in SIGNED.items()}
+
+
+@pytest.mark.usefixtures("at_that_time")
+@pytest.mark.parametrize("headers", [SVIX, SVIX | {"svix-signature": f"v1,AAAA v1a,AAAA {SVIX['svix-signature']}"}])
+def test_the_published_vector_is_accepted_from_svix(headers: dict[str, str]) -> None:
+    SvixSignatures(SECRET).verify(BODY, headers)
+
+
+@pytest.mark.usefixtures("at_that_time")
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        SIGNED,
+        *(SVIX | {name: ""} for name in SVIX),
+        *(SIGNED | SVIX | {name: "1"} for name in SVIX),
+        SVIX | {"svix-id": "another"},
+        SVIX | {"svix-timestamp": str(1614265330 - 301)},
+        SVIX | {"svix-timestamp": str(1614265330 + 301)},
+        SVIX | {"svix-signature": "v1,AAAA v1,é"},
+        SVIX | {"svix-signature": "v2" + SVIX["svix-signature"][2:]},
+    ],
+)
+def test_any_other_svix_header_is_unsigned(headers: dict[str, str]) -> None:
+    with pytest.raises(Unsigned):
+        SvixSignatures(SECRET).verify(BODY, headers)
+
+
+@pytest.mark.usefixtures("at_that_time")
+@pytest.mark.parametrize("body", [b"", BODY + b" ", b"\xff"])
+def test_any_other_body_is_unsigned_by_svix(body: bytes) -> None:
+    with pytest.raises(Unsigned):
+        SvixSignatures(SECRET).verify(body, SVIX)
+
+
+@pytest.mark.parametrize("secret", ["whsec_", " ", "my secret!"])
+def test_a_secret_of_svix_that_cannot_be_read_is_refused_by_its_name(secret: str) -> None:
+    with pytest.raises(BadSecret, match="RESEND_WEBHOOK_SECRET must be base64") as refused:
+        SvixSignatures(secret)
+    assert "secret!" not in str(refused.value)
 
 
 def test_padding_may_be_left_out() -> None:

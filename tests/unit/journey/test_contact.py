@@ -12,11 +12,15 @@ from tests.factories import (
     NOW,
     at,
     make_attempt_failed,
+    make_bounced,
+    make_delivered,
+    make_discarded,
     make_email_failed,
     make_email_id,
     make_email_sent,
     make_email_skipped,
     make_email_unknown,
+    make_retried,
     make_signup,
 )
 
@@ -32,6 +36,17 @@ HISTORY: list[AnyFact] = [
     make_email_skipped("email-3"),
     make_email_unknown("email-4"),
     make_email_sent("email-4"),
+    make_email_unknown("email-5"),
+    make_delivered("email-5"),
+    make_bounced("email-5", webhook="msg_2", at=at(hours=1)),
+    make_bounced("email-6", webhook="msg_3", at=at(hours=2)),
+    make_email_failed("email-7"),
+    make_retried("email-7", at=at(hours=4)),
+    make_email_unknown("email-7", round=1),
+    make_email_failed("email-8"),
+    make_retried("email-8"),
+    make_retried("email-8", round=1),
+    make_discarded("email-8", round=2),
 ]
 
 
@@ -72,3 +87,40 @@ def test_unknown_form_fields_never_replace_known_ones() -> None:
     signup = fold(ME, [make_signup(extra={"first_name": "Mallory", "colour": "red"})]).signups[CAMPAIGN]
     assert signup.values()["first_name"] == "Ada"
     assert signup.values()["colour"] == "red"
+
+
+def test_a_delivery_webhook_settles_an_email_nobody_knew_about() -> None:
+    for order in permutations([make_email_unknown(), make_delivered(), make_bounced(webhook="msg_2")]):
+        email = fold(ME, order).email(make_email_id())
+        assert email.is_sent
+        assert not email.is_trouble
+
+
+def test_a_failed_email_is_open_again_once_an_operator_says_so() -> None:
+    email = fold(ME, [make_attempt_failed(attempt=1), make_email_failed(), make_retried(attempts=1)]).email(
+        make_email_id()
+    )
+    assert email.end is None
+    assert email.round == 1
+    assert not email.open_attempts
+
+
+def test_a_retried_email_can_fail_again() -> None:
+    failed_again = fold(ME, [make_email_failed(), make_retried(), make_email_failed(round=1)]).email(make_email_id())
+    assert isinstance(failed_again.end, EmailFailed)
+    assert failed_again.is_trouble
+
+
+def test_what_was_sent_stays_sent_whatever_an_operator_says() -> None:
+    assert fold(ME, [make_email_sent(), make_retried()]).email(make_email_id()).is_sent
+
+
+def test_trouble_somebody_has_seen_to_is_trouble_no_more() -> None:
+    seen_to = fold(ME, [make_email_failed(), make_discarded()]).email(make_email_id())
+    assert isinstance(seen_to.end, EmailFailed)
+    assert not seen_to.is_trouble
+
+
+def test_a_permanent_bounce_ends_all_mail_and_a_transient_one_does_not() -> None:
+    assert fold(ME, [make_bounced()]).suppressed_by
+    assert fold(ME, [make_bounced(kind="transient")]).suppressed_by is None

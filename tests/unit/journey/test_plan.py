@@ -17,11 +17,13 @@ from tests.factories import (
     NOW,
     at,
     make_attempt_failed,
+    make_bounced,
     make_email_failed,
     make_email_id,
     make_email_sent,
     make_email_skipped,
     make_email_unknown,
+    make_retried,
     make_signup,
 )
 
@@ -93,6 +95,20 @@ def test_retries_come_after_one_five_and_fifteen_minutes_and_then_hourly() -> No
 def test_the_provider_may_ask_for_more_patience_but_not_for_less() -> None:
     assert Pace().retry_delay(1, retry_after_s=120) == timedelta(seconds=120)
     assert Pace().retry_delay(1, retry_after_s=1) == timedelta(seconds=60)
+
+
+def test_a_retried_email_is_due_at_once_and_worth_sending_as_long_again() -> None:
+    asked = make_retried(at=at(days=30))
+    first = planned(make_signup(), make_attempt_failed(retry_at=at(days=40)), make_email_failed(), asked)[0]
+    assert first.is_pending
+    assert first.expires - asked.at == planned(make_signup())[0].expires - NOW
+    again = planned(make_signup(), make_email_failed(), make_retried(at=at(days=30), attempts=1))[0]
+    assert again.due == asked.at
+
+
+def test_nothing_more_is_wanted_after_a_complaint_and_everything_after_a_soft_bounce() -> None:
+    assert {each.unwanted for each in planned(make_signup(), make_bounced("email-2"))} == {"suppressed"}
+    assert all(each.is_pending for each in planned(make_signup(), make_bounced("email-9", kind="transient")))
 
 
 def test_a_campaign_nobody_loaded_plans_nothing() -> None:

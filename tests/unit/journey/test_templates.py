@@ -69,6 +69,11 @@ def test_header_cannot_be_injected_through_subject(campaign: Campaign) -> None:
         assert got.subject == "Hello Ada Bcc: eve@example.com"
 
 
+def test_a_value_of_nothing_leaves_no_gap_in_the_subject(tmp_path: Path) -> None:
+    gap = load_campaign(write(tmp_path, hello=HELLO.replace("Hello {{", "Hello, {{ business_name }} {{")))
+    assert render(gap.templates["hello"], {"first_name": "Ada", "business_name": ""}).subject == "Hello, Ada"
+
+
 def test_subject_is_bounded(campaign: Campaign) -> None:
     assert len(render(campaign.templates["hello"], {"first_name": "x" * 9_000, "business_name": "b"}).subject) == 200
 

@@ -104,4 +104,6 @@ def test_retry_after_is_seconds_or_a_date(text: str, seconds: float | None) -> N
 
 def test_without_a_word_the_wait_grows_to_a_bound() -> None:
     refused = answered(500, "internal_server_error")
-    assert [refused.delay_s(n) for n in (1, 2, 3, 4, 50)] == [*DELAYS_S, DELAYS_S[-1]]
+    assert [refused.delay_s(n) for n in (1, 2, 3, 50)] == [*DELAYS_S, DELAYS_S[-1]]
+    refused.hold_s = 30
+    assert [refused.delay_s(n) for n in (1, 2, 3)] == [30, 30, 60]

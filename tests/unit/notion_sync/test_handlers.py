@@ -1,4 +1,4 @@
-from eventlog.consume import Done, Park, Pause, Retry
+from eventlog.outcomes import Done, Park, Pause, Retry
 from services.notion_sync.handlers import together
 
 

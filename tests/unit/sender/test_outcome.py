@@ -103,8 +103,9 @@ def test_the_same_key_with_another_body_is_a_doubt() -> None:
     assert isinstance(record.fact, EmailUnknown)
 
 
-def test_a_daily_quota_is_asked_again_at_midnight_at_the_latest() -> None:
+def test_a_closed_provider_is_asked_again_when_it_may_have_opened() -> None:
+    """A daily quota at midnight UTC, a key every few minutes, a monthly quota every hour."""
     evening = datetime(2026, 12, 1, 23, 58, tzinfo=UTC)
-    assert closed_for(Refused(429, "daily_quota_exceeded"), evening) == 120
-    assert closed_for(Refused(429, "daily_quota_exceeded"), evening.replace(hour=9)) == 300
+    assert 120 < closed_for(Refused(429, "daily_quota_exceeded"), evening) < 180
     assert closed_for(Refused(403, "invalid_api_key"), evening) == 300
+    assert closed_for(Refused(429, "monthly_quota_exceeded"), evening) == 3600

@@ -1,4 +1,4 @@
-"""Can a signup be stored right now? Asked by load balancers every second or so, hence kept for a moment."""
+"""Can this service do its work right now? Asked by load balancers every second or so, hence kept for a moment."""
 
 import asyncio
 import time
@@ -8,6 +8,7 @@ import structlog
 
 from eventlog import topology
 from eventlog.connection import Broker, Unavailable
+from eventlog.pause import paused
 
 log = structlog.get_logger(__name__)
 
@@ -17,10 +18,11 @@ PATIENCE_S = 1.5
 
 @dataclass
 class Readiness:
-    """JetStream reachable, and streams, buckets and consumers in place."""
+    """JetStream reachable, streams, buckets and consumers in place, and the service's own consumer not paused."""
 
     broker: Broker
     replicas: int = 1
+    durable: topology.Durable | None = None
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     _verdict: str | None = None
     _until: float = 0.0
@@ -46,6 +48,7 @@ class Readiness:
             async with asyncio.timeout(PATIENCE_S):
                 await self.broker.ping()
                 await topology.require(self.broker, replicas=self.replicas)
+                return await self._pause()
         except TimeoutError:
             return f"JetStream did not answer within {PATIENCE_S:g} s"
         except (Unavailable, topology.Incomplete, topology.OldServer) as error:
@@ -53,4 +56,7 @@ class Readiness:
         except Exception as error:  # noqa: BLE001 - a probe that cannot tell must say no
             log.warning("readiness_unclear", error=type(error).__name__)
             return f"JetStream could not be examined ({type(error).__name__})"
-        return None
+
+    async def _pause(self) -> str | None:
+        found = await paused(self.broker, self.durable) if self.durable else None
+        return f"paused until {found.until:%Y-%m-%d %H:%M:%S} UTC: {found.reason}" if found else None

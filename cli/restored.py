@@ -1,0 +1,50 @@
+"""`dripstream restored`: after a backup was restored, set aside what may have been sent since it was made."""
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+
+from cli.backends import nats_url
+from cli.output import output
+from cli.runtime import CONNECT_S
+from contracts.facts import EmailUnknown
+from eventlog import topology
+from eventlog.connection import Broker, connect
+from eventlog.log import EventLog
+from journey.campaign import Campaign, load_campaigns
+from journey.contact import fold
+from journey.plan import Pace, Planned, plan_all
+from services.settings import Settings
+
+REASON = "restored from a backup: it may have been sent after that was made"
+
+
+async def run(settings: Settings, down_since: datetime | None) -> None:
+    """Errors: NoBroker, Unavailable, Incomplete, CampaignError."""
+    campaigns = load_campaigns(settings.campaigns_dir)
+    until = (down_since or datetime.now(UTC)).replace(tzinfo=UTC)
+    async with connect(nats_url(settings), name="restored", patience_s=CONNECT_S) as broker:
+        await topology.require(broker, replicas=settings.replicas)
+        count = await set_aside(broker, campaigns, settings.pace, until=until, now=datetime.now(UTC))
+    output().print(f"{count} email(s) set aside: look them up at the provider, then `dripstream retry` or `discard`")
+
+
+async def set_aside(
+    broker: Broker, campaigns: Mapping[str, Campaign], pace: Pace, *, until: datetime, now: datetime
+) -> int:
+    """Every email that is pending, as far as the restored facts tell, and was due before `until`: how many.
+
+    Shape:  → one EmailUnknown each. Run again, it changes nothing.
+    Errors: Unavailable.
+    """
+    events, count = EventLog(broker), 0
+    for contact in await events.contacts():
+        planned = plan_all(fold(contact, await events.history(contact)), campaigns, pace).values()
+        for each in in_doubt(planned, until):
+            fact = EmailUnknown(contact=contact, at=now, email_id=each.email_id, reason=REASON, round=each.email.round)
+            count += not (await events.append(fact)).duplicate
+    return count
+
+
+def in_doubt(planned: Iterable[Planned], until: datetime) -> list[Planned]:
+    """What was to be sent while the lost facts were written."""
+    return [each for each in planned if each.is_pending and each.due <= until]

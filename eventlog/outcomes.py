@@ -1,0 +1,76 @@
+"""What a service does with a stream, and how a handler's work can end: a closed list."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from nats.aio.msg import Msg
+
+from eventlog.topology import Durable
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Done:
+    """Handled, for good."""
+
+    what: str = "done"
+
+
+@dataclass(frozen=True)
+class Retry:
+    """Not now: deliver again after so many seconds. It does not count as a failure."""
+
+    after_s: float
+    reason: str
+
+
+@dataclass(frozen=True)
+class Park:
+    """No code we run today can handle it."""
+
+    reason: str
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Pause:
+    """The world behind this service is closed: the broker hands out nothing more for so many seconds.
+
+    It is the consumer that is paused, so it holds for every process of this service and for those to come, and
+    `dripstream resume` lifts it.
+    """
+
+    for_s: float
+    reason: str
+
+
+Outcome = Done | Retry | Park | Pause
+
+
+@dataclass(frozen=True)
+class Item(Generic[T]):
+    """One delivery, decoded."""
+
+    value: T
+    subject: str
+    sequence: int
+    attempt: int
+    msg: Msg
+
+
+@dataclass(frozen=True)
+class Work(Generic[T]):
+    """What a service does with a stream: how to read a message, what belongs together, what to do with it."""
+
+    durable: Durable
+    decode: Callable[[bytes], T]
+    group: Callable[[Item[T]], str]
+    handle: Callable[[Sequence[Item[T]]], Awaitable[Outcome]]
+    slots: int = 8
+    """Groups handled at the same time."""
+    in_hand: int = 256
+    """Messages pulled and not settled."""
+    parked: Callable[[Item[Any], Park], Awaitable[None]] | None = None
+    """What to do besides, before the message is let go. Unset: a fact in the history of whom it concerns."""

@@ -1,0 +1,139 @@
+"""Writes that are not heard, and connections that do not come back."""
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from urllib.parse import urlparse
+
+import pytest
+from nats.aio.client import Server
+from nats.errors import OutboundBufferLimitError
+
+from cli.runtime import ends_with
+from contracts.ids import contact_id
+from eventlog.claims import Claim, Claims
+from eventlog.connection import PENDING_BYTES, Broker, Unavailable, _any_server_soon, connect
+from eventlog.log import EventLog
+from eventlog.server import NatsServer
+from tests.factories import ADA, NOW, make_email_id, make_signup
+from tests.waiting import eventually
+
+
+@asynccontextmanager
+async def frozen(nats: NatsServer) -> AsyncIterator[None]:
+    """It takes what is sent, and answers when it is thawed."""
+    assert nats.pid
+    os.kill(nats.pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(nats.pid, signal.SIGCONT)
+
+
+@pytest.fixture
+def hasty(broker: Broker) -> Broker:
+    """Asks again after a third of a second."""
+    return replace(broker, timeout_s=1.0)
+
+
+async def test_a_write_that_was_not_heard_is_asked_for_again_and_stored_once(
+    hasty: Broker, nats_server: NatsServer
+) -> None:
+    async with frozen(nats_server):
+        writing = asyncio.create_task(EventLog(replace(hasty, timeout_s=6.0)).append(make_signup()))
+        await asyncio.sleep(2.5)  # past the patience of the first try, 2 s
+        assert not writing.done()
+    stored = await writing
+    assert stored.asked_again
+    assert len(await EventLog(hasty).history(contact_id(ADA))) == 1
+
+
+async def test_a_claim_whose_answer_was_not_heard_is_still_ours(hasty: Broker, nats_server: NatsServer) -> None:
+    """Taken for somebody else's, it would leave the email to nobody for a while."""
+    claims = Claims(replace(hasty, timeout_s=6.0))
+    first = await claims.create(Claim(email_id=make_email_id(), body="{}", attempt_at=NOW))
+    async with frozen(nats_server):
+        beginning = asyncio.create_task(claims.start_attempt(first, NOW))
+        await asyncio.sleep(2.5)
+    begun = await beginning
+    assert begun
+    assert begun.value.attempt == 2
+
+
+async def test_a_broker_that_stays_silent_is_said_in_time_and_nothing_is_written_twice(
+    hasty: Broker, nats_server: NatsServer
+) -> None:
+    async with frozen(nats_server):
+        with pytest.raises(Unavailable):
+            await EventLog(hasty).append(make_signup())
+    await EventLog(hasty).append(make_signup())
+    assert len(await EventLog(hasty).history(contact_id(ADA))) == 1
+
+
+async def test_a_connection_closed_for_good_ends_the_process(nats_server: NatsServer) -> None:
+    stop = asyncio.Event()
+    async with connect(nats_server.url, name="test", patience_s=5) as broker:
+        with pytest.raises(Unavailable, match="closed for good"):
+            await _work_until(stop, broker)
+
+
+async def _work_until(stop: asyncio.Event, broker: Broker) -> None:
+    async with ends_with(broker, stop):
+        await broker.nc.close()  # as a protocol error does it
+        await asyncio.wait_for(stop.wait(), 5)
+
+
+async def test_leaving_is_no_closing_for_good(nats_server: NatsServer) -> None:
+    async with connect(nats_server.url, name="test", patience_s=5) as broker:
+        pass
+    assert not broker.closed.is_set()
+
+
+def test_clients_come_back_at_different_moments_and_to_different_servers() -> None:
+    servers = [Server(urlparse(f"nats://127.0.0.1:{port}")) for port in (4222, 4223, 4224)]
+    choices = [_any_server_soon(servers, {}) for _ in range(100)]
+    assert len({wait for _, wait in choices}) > 50
+    assert all(0.5 <= wait <= 1.5 for _, wait in choices)
+    assert {server.uri.port for server, _ in choices} == {4222, 4223, 4224}
+
+
+async def test_what_waits_for_an_absent_broker_is_bounded(nats_server: NatsServer) -> None:
+    """Acknowledgements wait; when there are too many, whoever writes another is told."""
+    async with connect(nats_server.url, name="test", patience_s=5) as broker:
+        await nats_server.stop(signal.SIGKILL)
+        await eventually(lambda: _is_away(broker))
+        with pytest.raises(OutboundBufferLimitError):
+            await _write_on(broker, 2 * PENDING_BYTES)
+        await nats_server.start()
+
+
+async def _is_away(broker: Broker) -> bool:
+    return not broker.nc.is_connected
+
+
+async def _write_on(broker: Broker, size: int) -> None:
+    for _ in range(size // 65_536):
+        await broker.nc.publish("test", b"x" * 65_536)
+
+
+async def test_each_service_is_answered_under_a_name_of_its_own(nats_server: NatsServer) -> None:
+    """So that its user at the broker may hear that and nothing else."""
+    async with connect(nats_server.url, name="notion-sync", patience_s=5) as broker:
+        assert broker.nc.new_inbox().startswith("_INBOX_notion_sync.")
+
+
+async def test_leaving_a_broker_that_reads_nothing_any_more_takes_seconds(nats_server: NatsServer) -> None:
+    """What waits to be written fills every buffer on the way, and would be waited for without end."""
+    async with connect(nats_server.url, name="test", patience_s=5) as broker:
+        assert nats_server.pid
+        os.kill(nats_server.pid, signal.SIGSTOP)
+        writing = asyncio.create_task(_write_on(broker, 64 * PENDING_BYTES))
+        await asyncio.sleep(0.5)
+        writing.cancel()
+        began = time.monotonic()
+    os.kill(nats_server.pid, signal.SIGCONT)
+    assert time.monotonic() - began < 10
