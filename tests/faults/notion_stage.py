@@ -9,14 +9,14 @@ from time import monotonic
 from typing import Any
 
 import msgspec
+from nats.js.errors import NotFoundError
 from notion_client import AsyncClient
 
 from contracts.facts import AnyFact
 from contracts.subjects import PAGES, stream_of
 from eventlog import topology
-from eventlog.connection import Broker, Unavailable
+from eventlog.connection import Broker
 from eventlog.consume import Consumer
-from eventlog.lag import lag
 from eventlog.log import EventLog
 from eventlog.outcomes import Item, Outcome, Pause, Retry, Work
 from journey.plan import Pace
@@ -29,7 +29,7 @@ from services.sandbox.request_log import Entry
 from services.sandbox.seed import BUSINESSX_DATA_SOURCE_ID, EMAIL_SEQUENCE_DATA_SOURCE_ID
 from tests.factories import NOW
 from tests.integration.notion_sync.kit import campaigns, settings_for
-from tests.waiting import eventually
+from tests.waiting import eventually, is_idle
 
 SPEED = 120
 """A minute of waiting takes half a second."""
@@ -115,8 +115,8 @@ class Stage:
 
         async def nothing_waits() -> bool:
             try:
-                return not (await lag(self.broker, topology.NOTION_SYNC, NOW)).behind
-            except Unavailable:  # the consumer is being made anew
+                return await is_idle(self.broker, topology.NOTION_SYNC)
+            except NotFoundError:  # the consumer is being made anew
                 return False
 
         await eventually(nothing_waits, timeout=CATCH_UP_S)

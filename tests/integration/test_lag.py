@@ -27,8 +27,14 @@ def now() -> datetime:
 
 
 async def append(broker: Broker, number: int) -> None:
+    """So many, and until both that read EVENTS count them: nats-server does so a moment after it has taken them."""
     for n in range(number):
         await EventLog(broker).append(make_signup(f"p{n}@example.com"))
+
+    async def counted() -> bool:
+        return [(await lag(broker, each, now())).behind for each in (SCHEDULER, NOTION_SYNC)] == [number, number]
+
+    await eventually(counted)
 
 
 async def handle(broker: Broker, number: int, *, done: bool) -> None:
