@@ -18,8 +18,10 @@ from services.sandbox.calls import Clock, utc_now
 from services.sandbox.control import control_routes, rows
 from services.sandbox.faults import Fault
 from services.sandbox.mailbox import Mail
+from services.sandbox.notion_pages import notion_pages
 from services.sandbox.options import SandboxOptions
 from services.sandbox.pages import page_routes
+from services.sandbox.person import Person
 from services.sandbox.request_log import Entry
 from services.sandbox.routes import api_routes, unrouted
 from services.sandbox.state import State
@@ -34,7 +36,7 @@ MAX_BODY = 60 * 1024 * 1024  # 40 MB of attachments after Base64, and room for t
 def create_app(store: Store, options: SandboxOptions, clock: Clock = utc_now) -> Litestar:
     """Both APIs, the control endpoint and the page. `app.state.sandbox` holds the state of it all."""
     return Litestar(
-        route_handlers=[*api_routes(), *page_routes(), control_routes()],
+        route_handlers=[*api_routes(), *page_routes(), notion_pages(), control_routes()],
         state=AppState({"sandbox": State(store, options, clock)}),
         exception_handlers={NotFoundException: unrouted, MethodNotAllowedException: unrouted},
         after_exception=[log_bug],
@@ -103,6 +105,11 @@ class Sandbox:
     def notion_rows(self) -> dict[str, list[dict[str, object]]]:
         """Bare values by database title; rows in the trash say so."""
         return rows(self.state)
+
+    @property
+    def person(self) -> Person:
+        """Somebody who edits at Notion, not through the API."""
+        return self.state.person
 
     def add_fault(self, fault: Fault) -> None:
         self.state.faults.add(fault)

@@ -14,6 +14,7 @@ from litestar.exceptions import ClientException, HTTPException, PermissionDenied
 from litestar.handlers import BaseRouteHandler
 from litestar.params import FromPath, FromQuery
 
+from services.sandbox.control_notion import notion_controls
 from services.sandbox.faults import Fault
 from services.sandbox.mailbox import Mail
 from services.sandbox.notion_values import plain_value
@@ -175,5 +176,6 @@ def control_routes() -> Router:
         show_options,
         change_options,
         reset,
+        *notion_controls(),
     ]
     return Router("/_control", route_handlers=handlers, guards=[refuse_other_sites])

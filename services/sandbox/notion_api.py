@@ -1,6 +1,7 @@
 """The Notion API: who may call, and what each endpoint does."""
 
 from datetime import timedelta
+from functools import partial
 from uuid import uuid4
 
 import msgspec
@@ -8,11 +9,12 @@ import msgspec
 from services.sandbox.calls import Answer, Call, Refused, json_answer
 from services.sandbox.notion_blocks import parse_children
 from services.sandbox.notion_filters import compile_filter
-from services.sandbox.notion_model import Database, DataSource, Page, body_invalid, invalid, parse_id
+from services.sandbox.notion_model import BOT_ID, Database, DataSource, Page, body_invalid, invalid, parse_id
 from services.sandbox.notion_objects import bot, page_object
+from services.sandbox.notion_relations import check_related
 from services.sandbox.notion_sorts import sort_pages
 from services.sandbox.notion_text import shown
-from services.sandbox.notion_values import Written, write
+from services.sandbox.notion_values import Written, grown, write
 from services.sandbox.shell import Provider
 from services.sandbox.state import State
 
@@ -46,9 +48,15 @@ def admit(state: State, call: Call) -> dict[str, str]:
     if version != VERSION:
         invalid(f'{wanted} header should be `"{VERSION}"`, instead was `"{version}"`.')
     _check_rate(state, call)
+    if state.options.notion_read_only and _is_write(call):
+        raise Refused(403, "restricted_resource", "Insufficient permissions for this endpoint.")
     if len(call.body) > MAX_BODY:
         invalid(f"body failed validation: body should be at most {MAX_BODY} bytes, instead was {len(call.body)}.")
     return {}
+
+
+def _is_write(call: Call) -> bool:
+    return call.method != "GET" and not call.path.endswith("/query")
 
 
 def _check_rate(state: State, call: Call) -> None:
@@ -144,7 +152,7 @@ def create_page(state: State, call: Call) -> Answer:
     for name in sorted(NOT_HERE & body.keys()):
         invalid(f"The sandbox does not do `{name}` yet.")
     source = _parent(state, body.get("parent"))
-    written = write(source, body.get("properties", {}))
+    written = _written(state, source, body)
     page = Page(
         id=str(uuid4()),
         data_source_id=source.id,
@@ -156,15 +164,17 @@ def create_page(state: State, call: Call) -> Answer:
         cover=body.get("cover"),
     )
     children = parse_children(body.get("children", []), page.id, page.sequence, call.at)
-    state.store.notion.save(page, *children, *_grown(source, written))
+    state.store.notion.save(page, *children, *grown(source, written))
     return _page_answer(state, page)
 
 
-def _grown(source: DataSource, written: Written) -> list[DataSource]:
-    """The data source again where the write made a select option, as it does for ever."""
-    if written.columns == source.columns:
-        return []
-    return [msgspec.structs.replace(source, columns=written.columns)]
+def _written(state: State, source: DataSource, body: dict[str, object]) -> Written:
+    if state.store.notion.databases[source.database_id].in_trash:
+        message = "Can't edit page on block with an archived ancestor. "
+        invalid(f"{message}You must unarchive the ancestor before editing page.")
+    written = write(source, body.get("properties", {}))
+    check_related(written.columns, written.values, partial(find_page, state))
+    return written
 
 
 def _parent(state: State, parent: object) -> DataSource:
@@ -185,23 +195,24 @@ def update_page(state: State, call: Call) -> Answer:
     body = decode_body(call, frozenset({"properties", "archived", "in_trash", "icon", "cover", "is_locked"}))
     page = find_page(state, call.target)
     source = state.store.notion.sources[page.data_source_id]
-    trash = _trash(body, otherwise=page.in_trash)
+    trash = trashed(body, otherwise=page.in_trash)
     if page.in_trash and trash and body.get("properties"):
         invalid("Can't edit block that is archived. You must unarchive the block before editing.")
-    written = write(source, body.get("properties", {}))
+    written = _written(state, source, body)
     page = msgspec.structs.replace(
         page,
         values={**page.values, **written.values},
         in_trash=trash,
         edited_at=call.at,
+        edited_by=BOT_ID,
         icon=body.get("icon", page.icon),
         cover=body.get("cover", page.cover),
     )
-    state.store.notion.save(page, *_grown(source, written))
+    state.store.notion.save(page, *grown(source, written))
     return _page_answer(state, page)
 
 
-def _trash(body: dict[str, object], *, otherwise: bool) -> bool:
+def trashed(body: dict[str, object], *, otherwise: bool) -> bool:
     for name in ("in_trash", "archived"):
         value = body.get(name, otherwise)
         if not isinstance(value, bool):
@@ -219,19 +230,19 @@ def query(state: State, call: Call) -> Answer:
     body = decode_body(call, QUERY_FIELDS)
     source = find_source(state, call.target)
     matches = compile_filter(source, body["filter"]) if body.get("filter") is not None else lambda _: True
-    trashed, size = _trash(body, otherwise=False), _page_size(body.get("page_size", MAX_PAGE_SIZE))
+    in_trash, size = trashed(body, otherwise=False), page_size(body.get("page_size", MAX_PAGE_SIZE))
     lag = timedelta(seconds=state.options.notion_query_lag_s)
     found = [
         page
         for page in state.store.notion.pages_of(source.id)
-        if page.in_trash == trashed and page.created_at <= call.at - lag and matches(page)
+        if page.in_trash == in_trash and page.created_at <= call.at - lag and matches(page)
     ]
     ordered = sort_pages(source, found, body.get("sorts", []))
-    start = _start(ordered, body.get("start_cursor"))
+    start = start_of([page.id for page in ordered], body.get("start_cursor"))
     return json_answer(200, _result_page(source, ordered, start, size, call.query.get("filter_properties")))
 
 
-def _page_size(value: object) -> int:
+def page_size(value: object) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
         body_invalid("page_size", f"should be a positive number, instead was `{shown(value)}`")
     if value > MAX_PAGE_SIZE:
@@ -239,14 +250,13 @@ def _page_size(value: object) -> int:
     return value
 
 
-def _start(pages: list[Page], cursor: object) -> int:
-    """A cursor is the id of the next page."""
+def start_of(ids: list[str], cursor: object) -> int:
+    """A cursor is the id of the next one."""
     if cursor is None:
         return 0
-    found = next((index for index, page in enumerate(pages) if page.id == cursor), None)
-    if found is None:
+    if cursor not in ids:
         invalid(f"The start_cursor provided is invalid: {cursor}")
-    return found
+    return ids.index(str(cursor))
 
 
 def _result_page(

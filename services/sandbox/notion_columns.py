@@ -14,6 +14,7 @@ from services.sandbox.notion_model import (
     invalid,
     new_option,
 )
+from services.sandbox.notion_relations import check_same_target, parse_target
 from services.sandbox.notion_text import shown
 
 DEFAULT_STATUSES = ("Not started", "In progress", "Done")
@@ -62,6 +63,8 @@ def _parse_column(source_id: str, name: str, raw: object) -> Column:
     column = Column(column_id(source_id, name, kind), name, kind)
     if kind in WITH_OPTIONS:
         return _with_options(column, config.get("options", []), f"properties.{name}.{kind}.options")
+    if kind == "relation":
+        config = parse_target(config, f"properties.{name}.relation")
     return msgspec.structs.replace(column, config=config)
 
 
@@ -102,6 +105,8 @@ def _change(column: Column, raw: object) -> Column:
         body_invalid(f"properties.{column.name}.name", f"should be a string, instead was `{shown(name)}`")
     column = msgspec.structs.replace(column, name=name)
     config = raw.get(column.type)
+    if column.type == "relation" and config is not None:
+        check_same_target(column, config)
     if column.type in WITH_OPTIONS and isinstance(config, dict) and "options" in config:
         # Naming the options replaces the list; ids of those kept stay, so that rows keep their values.
         return _replace_options(column, config["options"])

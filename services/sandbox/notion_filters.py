@@ -8,7 +8,7 @@ neither.
 from collections.abc import Callable
 from datetime import datetime
 
-from services.sandbox.notion_model import DataSource, Page, body_invalid, invalid
+from services.sandbox.notion_model import DataSource, Page, body_invalid, dashed, invalid, to_the_minute
 from services.sandbox.notion_text import shown
 from services.sandbox.notion_values import as_day, as_moment, plain_value
 
@@ -50,11 +50,11 @@ def _compile_timestamp(raw: dict[str, object]) -> Test:
     if name not in TIMESTAMPS or raw.keys() != {"timestamp", name}:
         body_invalid("filter.timestamp", f"should be `created_time` or `last_edited_time`, instead was `{name}`")
     test = _compile_condition("date", raw[str(name)], str(name))
-    return lambda page: test(_timestamp(page, str(name)).isoformat())
+    return lambda page: test(timestamp(page, str(name)).isoformat())
 
 
-def _timestamp(page: Page, name: str) -> datetime:
-    return page.created_at if name == "created_time" else page.edited_at
+def timestamp(page: Page, name: str) -> datetime:
+    return to_the_minute(page.created_at if name == "created_time" else page.edited_at)
 
 
 def _compile_property(source: DataSource, raw: dict[str, object]) -> Test:
@@ -92,6 +92,8 @@ def _check_expected(kind: str, operator: str, expected: object) -> None:
         fits = isinstance(expected, int | float) and not isinstance(expected, bool)
     elif kind == "checkbox":
         fits = isinstance(expected, bool)
+    elif kind == "relation":
+        fits = dashed(expected) is not None
     else:
         fits = isinstance(expected, str) and (kind != "date" or _is_moment(expected))
     if not fits:
@@ -170,6 +172,11 @@ MEMBERSHIP: dict[str, Comparison] = {
     "does_not_contain": lambda value, expected: not (isinstance(value, list) and expected in value),
     **EMPTINESS,
 }
+RELATION: dict[str, Comparison] = {
+    "contains": lambda value, expected: MEMBERSHIP["contains"](value, dashed(expected)),
+    "does_not_contain": lambda value, expected: MEMBERSHIP["does_not_contain"](value, dashed(expected)),
+    **EMPTINESS,
+}
 OPERATORS: dict[str, dict[str, Comparison]] = {
     "title": TEXT,
     "rich_text": TEXT,
@@ -179,6 +186,7 @@ OPERATORS: dict[str, dict[str, Comparison]] = {
     "select": {**EQUALITY, **EMPTINESS},
     "status": {**EQUALITY, **EMPTINESS},
     "multi_select": MEMBERSHIP,
+    "relation": RELATION,
     "number": NUMBER,
     "checkbox": EQUALITY,
     "date": DATE,

@@ -22,6 +22,7 @@ WRITABLE = frozenset(
         "url",
         "email",
         "phone_number",
+        "relation",
     ]
 )
 COMPUTED = frozenset(
@@ -38,11 +39,13 @@ COMPUTED = frozenset(
     ]
 )
 # Real column types the sandbox shows but cannot write.
-UNSUPPORTED = frozenset({"people", "files", "relation", "place"})
+UNSUPPORTED = frozenset({"people", "files", "place"})
 KNOWN_TYPES = WRITABLE | COMPUTED | UNSUPPORTED
 WITH_OPTIONS = frozenset({"select", "multi_select", "status"})
 COLOURS = ("default", "blue", "green", "orange", "purple", "pink", "yellow", "red", "brown", "gray")
 NAMESPACE = UUID("6f0a1d52-61f4-4c3e-9f0e-3a5a6f5c2b10")
+BOT_ID = "5a9d1c00-0000-4000-8000-000000000b07"
+PERSON_ID = "5a9d1c00-0000-4000-8000-0000000bead5"
 
 
 def workspace() -> dict[str, object]:
@@ -89,10 +92,18 @@ class Database(msgspec.Struct, frozen=True):
     title: str
     created_at: datetime
     parent: dict[str, object] = msgspec.field(default_factory=workspace)
+    in_trash: bool = False
+
+    @property
+    def parent_page(self) -> str | None:
+        return page_id if isinstance(page_id := self.parent.get("page_id"), str) else None
 
 
 class Page(msgspec.Struct, frozen=True):
-    """`values` maps column ids to what the value rules stored; a missing id is an empty cell."""
+    """`values` maps column ids to what the value rules stored; a missing id is an empty cell.
+
+    The times are exact here; the API shows them to the minute.
+    """
 
     id: str
     data_source_id: str
@@ -103,6 +114,8 @@ class Page(msgspec.Struct, frozen=True):
     in_trash: bool = False
     icon: object = None
     cover: object = None
+    created_by: str = BOT_ID
+    edited_by: str = BOT_ID
 
 
 class Block(msgspec.Struct, frozen=True):
@@ -112,6 +125,11 @@ class Block(msgspec.Struct, frozen=True):
     created_at: datetime
     type: str
     content: dict[str, object]
+
+
+def to_the_minute(at: datetime) -> datetime:
+    """Notion rounds its own times down, so they cannot tell two quick edits apart."""
+    return at.replace(second=0, microsecond=0)
 
 
 def invalid(message: str) -> NoReturn:
@@ -136,7 +154,15 @@ def new_option(column: Column, name: str) -> Option:
 
 def parse_id(text: str, what: str) -> str:
     """With dashes or without; anything else is a bad request, not a missing object."""
-    try:
-        return str(UUID(text))
-    except ValueError:
+    found = dashed(text)
+    if found is None:
         invalid(f'path failed validation: path.{what} should be a valid uuid, instead was `"{text}"`.')
+    return found
+
+
+def dashed(text: object) -> str | None:
+    """The one spelling of an id, None where it is no id."""
+    try:
+        return str(UUID(text)) if isinstance(text, str) else None
+    except ValueError:
+        return None

@@ -2,12 +2,23 @@
 
 from datetime import datetime
 
-from services.sandbox.notion_model import COLOURS, WITH_OPTIONS, Block, Column, Database, DataSource, Page
+from services.sandbox.notion_model import (
+    BOT_ID,
+    COLOURS,
+    WITH_OPTIONS,
+    Block,
+    Column,
+    Database,
+    DataSource,
+    Page,
+    to_the_minute,
+)
 from services.sandbox.notion_text import text_object
 from services.sandbox.notion_values import plain_value, read
 
-BOT_ID = "5a9d1c00-0000-4000-8000-000000000b07"
-EDITOR = {"object": "user", "id": BOT_ID}
+
+def user(user_id: str) -> dict[str, object]:
+    return {"object": "user", "id": user_id}
 
 
 def bot() -> dict[str, object]:
@@ -23,8 +34,7 @@ def bot() -> dict[str, object]:
 
 
 def stamp(at: datetime) -> str:
-    """Notion rounds its own times down to the minute, so they cannot tell two quick edits apart."""
-    return at.strftime("%Y-%m-%dT%H:%M:00.000Z")
+    return to_the_minute(at).strftime("%Y-%m-%dT%H:%M:%S.000Z")
 
 
 def page_object(page: Page, source: DataSource, wanted: list[str] | None = None) -> dict[str, object]:
@@ -33,7 +43,7 @@ def page_object(page: Page, source: DataSource, wanted: list[str] | None = None)
     return {
         "object": "page",
         "id": page.id,
-        **_times(page.created_at, page.edited_at),
+        **_times(page.created_at, page.edited_at, page.created_by, page.edited_by),
         "cover": page.cover,
         "icon": page.icon,
         "parent": {
@@ -44,24 +54,26 @@ def page_object(page: Page, source: DataSource, wanted: list[str] | None = None)
         "archived": page.in_trash,
         "in_trash": page.in_trash,
         "is_locked": False,
-        "properties": {each.name: read(each, _cell(each, page)) for each in columns},
+        "properties": {each.name: read(each, cell(each, page)) for each in columns},
         "url": _url(title, page.id),
         "public_url": None,
     }
 
 
-def _cell(column: Column, page: Page) -> object:
+def cell(column: Column, page: Page) -> object:
     if column.type in {"created_time", "last_edited_time"}:
         return stamp(page.created_at if column.type == "created_time" else page.edited_at)
-    return EDITOR if column.type in {"created_by", "last_edited_by"} else page.values.get(column.id)
+    if column.type in {"created_by", "last_edited_by"}:
+        return user(page.created_by if column.type == "created_by" else page.edited_by)
+    return page.values.get(column.id)
 
 
-def _times(created: datetime, edited: datetime) -> dict[str, object]:
+def _times(created: datetime, edited: datetime, created_by: str = BOT_ID, edited_by: str = BOT_ID) -> dict[str, object]:
     return {
         "created_time": stamp(created),
         "last_edited_time": stamp(edited),
-        "created_by": EDITOR,
-        "last_edited_by": EDITOR,
+        "created_by": user(created_by),
+        "last_edited_by": user(edited_by),
     }
 
 
@@ -79,10 +91,10 @@ def database_object(database: Database, sources: list[DataSource]) -> dict[str, 
         "description": [],
         "parent": database.parent,
         "is_inline": False,
-        "in_trash": False,
+        "archived": database.in_trash,
+        "in_trash": database.in_trash,
         "is_locked": False,
-        "created_time": stamp(database.created_at),
-        "last_edited_time": stamp(database.created_at),
+        **_times(database.created_at, database.created_at),
         "data_sources": [{"id": each.id, "name": each.title} for each in sources],
         "icon": None,
         "cover": None,
@@ -99,8 +111,8 @@ def source_object(source: DataSource, database: Database) -> dict[str, object]:
         "properties": {each.name: column_object(each) for each in source.columns},
         "parent": {"type": "database_id", "database_id": source.database_id},
         "database_parent": database.parent,
-        "archived": False,
-        "in_trash": False,
+        "archived": database.in_trash,
+        "in_trash": database.in_trash,
         "is_inline": False,
         "icon": None,
         "cover": None,
@@ -146,4 +158,19 @@ def block_object(block: Block) -> dict[str, object]:
         "in_trash": False,
         "type": block.type,
         block.type: block.content,
+    }
+
+
+def child_database_object(database: Database) -> dict[str, object]:
+    """A database as its parent page lists it."""
+    return {
+        "object": "block",
+        "id": database.id,
+        "parent": database.parent,
+        **_times(database.created_at, database.created_at),
+        "has_children": False,
+        "archived": False,
+        "in_trash": False,
+        "type": "child_database",
+        "child_database": {"title": database.title},
     }

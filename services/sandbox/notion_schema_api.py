@@ -1,16 +1,17 @@
 """Databases and data sources over the API: read them, make them, change their columns."""
 
+from functools import partial
 from uuid import uuid4
 
 import msgspec
 
 from services.sandbox.calls import Answer, Call, json_answer
-from services.sandbox.notion_api import decode_body, find_database, find_page, find_source
-from services.sandbox.notion_blocks import parse_children
+from services.sandbox.notion_api import decode_body, find_database, find_source, missing, trashed
 from services.sandbox.notion_columns import change_columns, parse_columns
-from services.sandbox.notion_model import Database, DataSource, body_invalid, workspace
-from services.sandbox.notion_objects import block_object, database_object, source_object
-from services.sandbox.notion_text import parse_rich_text, plain
+from services.sandbox.notion_model import Database, DataSource, body_invalid, dashed, invalid, workspace
+from services.sandbox.notion_objects import database_object, source_object
+from services.sandbox.notion_relations import with_databases
+from services.sandbox.notion_text import parse_rich_text, plain, shown
 from services.sandbox.state import State
 
 DATABASE_FIELDS = frozenset(
@@ -40,24 +41,42 @@ def create_database(state: State, call: Call) -> Answer:
     if not isinstance(initial, dict):
         body_invalid("initial_data_source", "should be an object")
     title = plain(parse_rich_text(body.get("title", []), "title"))
-    database = Database(str(uuid4()), title, call.at, _parent(body.get("parent")))
-    source = _new_source(database.id, title, initial.get("properties", {"Name": {"title": {}}}), call)
+    database = Database(str(uuid4()), title, call.at, _parent(state, body.get("parent")))
+    source = _new_source(state, database.id, title, initial.get("properties", {"Name": {"title": {}}}), call)
     state.store.notion.save(database, source)
     return _database_answer(state, database)
 
 
-def _parent(value: object) -> dict[str, object]:
+def _parent(state: State, value: object) -> dict[str, object]:
     """Any page id will do: the sandbox keeps no pages outside databases."""
     if isinstance(value, dict) and value.get("type") == "workspace":
         return workspace()
     if not isinstance(value, dict) or not isinstance(value.get("page_id"), str):
         body_invalid("parent.page_id", "should be defined, instead was `undefined`")
-    return {"type": "page_id", "page_id": value["page_id"]}
+    page_id = dashed(value["page_id"])
+    if page_id is None:
+        body_invalid("parent.page_id", f"should be a valid uuid, instead was `{shown(value['page_id'])}`")
+    if page_id in state.store.notion.databases:
+        invalid(f"Provided ID {page_id} is a database, not a page. Use the retrieve database API instead.")
+    if page_id in map(dashed, state.options.notion_missing_parents):
+        raise missing("page", page_id)
+    return {"type": "page_id", "page_id": page_id}
 
 
-def _new_source(database_id: str, title: str, properties: object, call: Call) -> DataSource:
+def update_database(state: State, call: Call) -> Answer:
+    """Its title, and into the trash or out of it."""
+    body = decode_body(call, frozenset({"title", "in_trash", "archived"}))
+    database = find_database(state, call.target)
+    title = plain(parse_rich_text(body["title"], "title")) if "title" in body else database.title
+    changed = msgspec.structs.replace(database, title=title, in_trash=trashed(body, otherwise=database.in_trash))
+    state.store.notion.save(changed)
+    return _database_answer(state, changed)
+
+
+def _new_source(state: State, database_id: str, title: str, properties: object, call: Call) -> DataSource:
     source_id = str(uuid4())
-    return DataSource(source_id, database_id, title, parse_columns(source_id, properties), call.at, call.at)
+    columns = with_databases(parse_columns(source_id, properties), partial(find_source, state))
+    return DataSource(source_id, database_id, title, columns, call.at, call.at)
 
 
 def retrieve_source(state: State, call: Call) -> Answer:
@@ -76,7 +95,7 @@ def create_source(state: State, call: Call) -> Answer:
         body_invalid("parent.database_id", "should be defined, instead was `undefined`")
     database = find_database(state, parent["database_id"])
     title = plain(parse_rich_text(body.get("title", []), "title"))
-    source = _new_source(database.id, title, body.get("properties"), call)
+    source = _new_source(state, database.id, title, body.get("properties"), call)
     state.store.notion.save(source)
     return _source_answer(state, source)
 
@@ -85,33 +104,7 @@ def update_source(state: State, call: Call) -> Answer:
     body = decode_body(call, frozenset({"title", "icon", "properties", "in_trash", "archived", "parent"}))
     source = find_source(state, call.target)
     title = plain(parse_rich_text(body["title"], "title")) if "title" in body else source.title
-    columns = change_columns(source, body.get("properties", {}))
+    columns = with_databases(change_columns(source, body.get("properties", {})), partial(find_source, state))
     changed = msgspec.structs.replace(source, title=title, columns=columns, edited_at=call.at)
     state.store.notion.save(changed)
     return _source_answer(state, changed)
-
-
-def list_children(state: State, call: Call) -> Answer:
-    page = find_page(state, call.target)
-    blocks = [block_object(each) for each in state.store.notion.children_of(page.id)]
-    return json_answer(200, _block_list(blocks))
-
-
-def append_children(state: State, call: Call) -> Answer:
-    body = decode_body(call, frozenset({"children", "after", "position"}))
-    page = find_page(state, call.target)
-    blocks = parse_children(body.get("children"), page.id, state.store.notion.revision + 1, call.at)
-    state.store.notion.save(*blocks)
-    return json_answer(200, _block_list([block_object(each) for each in blocks]))
-
-
-def _block_list(blocks: list[dict[str, object]]) -> dict[str, object]:
-    return {
-        "object": "list",
-        "results": blocks,
-        "next_cursor": None,
-        "has_more": False,
-        "type": "block",
-        "block": {},
-        "request_id": str(uuid4()),
-    }

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from services.sandbox.notion_filters import TIMESTAMPS
+from services.sandbox.notion_filters import TIMESTAMPS, timestamp
 from services.sandbox.notion_model import DataSource, Page, body_invalid, invalid
 from services.sandbox.notion_text import shown
 from services.sandbox.notion_values import as_moment, plain_value
@@ -35,8 +35,8 @@ def _parse(source: DataSource, raw: object) -> tuple[Key, bool]:
 
 def _key(source: DataSource, raw: dict[str, object]) -> Key:
     if raw.get("timestamp") in TIMESTAMPS:
-        created = raw["timestamp"] == "created_time"
-        return lambda page: (page.created_at if created else page.edited_at, page.sequence)
+        name = str(raw["timestamp"])
+        return lambda page: (timestamp(page, name), page.sequence)
     column = source.column(str(raw.get("property")))
     if column is None:
         invalid(f"Could not find sort property with name or id: {raw.get('property')}")

@@ -16,6 +16,7 @@ from services.sandbox.notion_model import (
     invalid,
     new_option,
 )
+from services.sandbox.notion_relations import page_ids, parse_relation, related
 from services.sandbox.notion_text import length, parse_rich_text, plain, shown, too_long
 
 LIMITS = {"email": 200, "phone_number": 200, "url": 2000}
@@ -45,6 +46,13 @@ def write(source: DataSource, properties: object) -> Written:
         stored, columns[column.id] = _store(columns[column.id], value)
         values[column.id] = stored
     return Written(values, list(columns.values()))
+
+
+def grown(source: DataSource, written: Written) -> list[DataSource]:
+    """The data source again where the write made a select option, as it does for ever."""
+    if written.columns == source.columns:
+        return []
+    return [msgspec.structs.replace(source, columns=written.columns)]
 
 
 def _target(source: DataSource, name: str, kind: str) -> Column:
@@ -180,6 +188,7 @@ PARSERS: dict[str, Callable[[object, str], object]] = {
     "status": _parse_option,
     "multi_select": _parse_multi_select,
     "date": _parse_date,
+    "relation": parse_relation,
 }
 
 
@@ -213,6 +222,8 @@ def _store_option(column: Column, value: object) -> tuple[object, Column]:
 
 def read(column: Column, stored: object) -> dict[str, object]:
     """One property of a page object."""
+    if column.type == "relation":
+        return {"id": column.id, "type": "relation", **related(stored)}
     return {"id": column.id, "type": column.type, column.type: _value(column, stored)}
 
 
@@ -241,6 +252,8 @@ def plain_value(column: Column, stored: object) -> object:
             return value["name"] if isinstance(value, dict) else None
         case "multi_select":
             return [each["name"] for each in value] if isinstance(value, list) else []
+        case "relation":
+            return page_ids(stored)
         case "date":
             return value["start"] if isinstance(value, dict) else None
         case _:

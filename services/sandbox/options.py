@@ -12,7 +12,8 @@ class SandboxOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     Resend refuses the call that would make more than `resend_rate` in any second. Notion is a bucket of
     `notion_burst` calls refilled at `notion_rate` a second: "three a second on average, with bursts". For the databases
-    whose ids are in `notion_unshared`, everything in them included, it answers as if they were not there.
+    whose ids are in `notion_unshared`, everything in them included, it answers as if they were not there, and so it
+    does for the parent pages in `notion_missing_parents`. With `notion_read_only` its token may read and not write.
     """
 
     resend_rate: Rate | None = 10
@@ -20,6 +21,8 @@ class SandboxOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     notion_burst: Annotated[int, msgspec.Meta(ge=1)] = 30
     notion_query_lag_s: Annotated[float, msgspec.Meta(ge=0)] = 0
     notion_unshared: tuple[str, ...] = ()
+    notion_missing_parents: tuple[str, ...] = ()
+    notion_read_only: bool = False
 
 
 UNLIMITED = SandboxOptions(resend_rate=None, notion_rate=None)

@@ -18,14 +18,15 @@ from services.sandbox.shell import AnyRequest
 from services.sandbox.state import State
 
 HERE = Path(__file__).parent
-LISTED, ROWS = 200, 200
+LISTED = 200
 
 PAGE_POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; frame-src 'self'; "
     "img-src 'self' data:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
 MAIL_POLICY = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data: https:"
-SAFE = {"x-content-type-options": "nosniff", "referrer-policy": "no-referrer", "cache-control": "no-store"}
+# Not "no-referrer": under that, browsers send our own forms with the origin "null", as if from another site.
+SAFE = {"x-content-type-options": "nosniff", "referrer-policy": "same-origin", "cache-control": "no-store"}
 
 templates = Environment(
     loader=FileSystemLoader(HERE / "templates"),
@@ -63,16 +64,6 @@ async def mail_html(request: AnyRequest, mail_id: FromPath[str]) -> Response[str
     return _html(mail.html or "", MAIL_POLICY)
 
 
-@get("/notion")
-async def notion(request: AnyRequest) -> Response[str]:
-    store = _state(request).store.notion
-    tables = [
-        views.table(store.databases[source.database_id], source, store.pages_of(source.id), ROWS)
-        for source in store.sources.values()
-    ]
-    return _render(request, "notion.html", tab="notion", tables=tables, marks=views.MARKS)
-
-
 @get("/_page/version", media_type="text/plain")
 async def version(request: AnyRequest) -> str:
     return _state(request).version
@@ -91,7 +82,7 @@ def _mailbox(request: AnyRequest, mail: Mail | None, q: str, order: str, offset:
     state, newest_first = _state(request), order == "newest"
     box = state.store.mailbox
     found = box.summaries(q, newest_first=newest_first, limit=LISTED, offset=max(0, offset))
-    return _render(
+    return render(
         request,
         "mailbox.html",
         tab="mail",
@@ -107,7 +98,7 @@ def _mailbox(request: AnyRequest, mail: Mail | None, q: str, order: str, offset:
     )
 
 
-def _render(request: AnyRequest, template: str, **values: object) -> Response[str]:
+def render(request: AnyRequest, template: str, status: int = 200, /, **values: object) -> Response[str]:
     state = _state(request)
     text = templates.get_template(template).render(
         version=state.version,
@@ -116,11 +107,12 @@ def _render(request: AnyRequest, template: str, **values: object) -> Response[st
         base_url=str(request.base_url).rstrip("/"),
         **values,
     )
-    return _html(text, PAGE_POLICY)
+    return _html(text, PAGE_POLICY, status)
 
 
-def _html(text: str, policy: str) -> Response[str]:
-    return Response(text, media_type="text/html", headers={**SAFE, "content-security-policy": policy})
+def _html(text: str, policy: str, status: int = 200) -> Response[str]:
+    headers = {**SAFE, "content-security-policy": policy}
+    return Response(text, status_code=status, media_type="text/html", headers=headers)
 
 
 def _find(request: AnyRequest, mail_id: str) -> Mail:
@@ -136,4 +128,4 @@ def _state(request: AnyRequest) -> State:
 
 
 def page_routes() -> list[HTTPRouteHandler]:
-    return [mailbox, mail_page, mail_html, notion, version, asset]
+    return [mailbox, mail_page, mail_html, version, asset]

@@ -4,7 +4,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.response import Response
 from litestar.types import Method
 
-from services.sandbox import notion_api, notion_schema_api, resend_api
+from services.sandbox import notion_api, notion_children_api, notion_schema_api, resend_api
 from services.sandbox.calls import Refused
 from services.sandbox.notion_api import NOTION
 from services.sandbox.resend_api import RESEND
@@ -23,12 +23,13 @@ ROUTES: tuple[tuple[Method, str, Provider, Work], ...] = (
     ("PATCH", "/v1/pages/{target:str}", NOTION, notion_api.update_page),
     ("POST", "/v1/databases", NOTION, notion_schema_api.create_database),
     ("GET", "/v1/databases/{target:str}", NOTION, notion_schema_api.retrieve_database),
+    ("PATCH", "/v1/databases/{target:str}", NOTION, notion_schema_api.update_database),
     ("POST", "/v1/data_sources", NOTION, notion_schema_api.create_source),
     ("GET", "/v1/data_sources/{target:str}", NOTION, notion_schema_api.retrieve_source),
     ("PATCH", "/v1/data_sources/{target:str}", NOTION, notion_schema_api.update_source),
     ("POST", "/v1/data_sources/{target:str}/query", NOTION, notion_api.query),
-    ("GET", "/v1/blocks/{target:str}/children", NOTION, notion_schema_api.list_children),
-    ("PATCH", "/v1/blocks/{target:str}/children", NOTION, notion_schema_api.append_children),
+    ("GET", "/v1/blocks/{target:str}/children", NOTION, notion_children_api.list_children),
+    ("PATCH", "/v1/blocks/{target:str}/children", NOTION, notion_children_api.append_children),
 )
 
 

@@ -9,6 +9,7 @@ from services.sandbox.calls import Clock
 from services.sandbox.faults import Faults
 from services.sandbox.limits import SlidingWindow, TokenBucket
 from services.sandbox.options import SandboxOptions
+from services.sandbox.person import Person
 from services.sandbox.store import Store
 from services.sandbox.webhooks import Webhooks
 
@@ -20,6 +21,7 @@ class State:
         self.store = store
         self.options = options
         self.clock = clock
+        self.person = Person(store.notion, clock)
         self.faults = Faults()
         self.webhooks = Webhooks()
         self.resend_window = SlidingWindow()

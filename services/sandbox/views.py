@@ -1,6 +1,6 @@
 """What the page shows, worked out from what is stored. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import date, datetime
 from html.parser import HTMLParser
 from itertools import groupby
@@ -9,7 +9,10 @@ from urllib.parse import urlencode, urlsplit
 import msgspec
 
 from services.sandbox.mailbox import Mail, Summary, Tag
-from services.sandbox.notion_model import Column, Database, DataSource, Page
+from services.sandbox.notion_forms import title_first
+from services.sandbox.notion_model import PERSON_ID, Column, Database, DataSource, Page
+from services.sandbox.notion_objects import cell, user
+from services.sandbox.notion_relations import page_ids
 from services.sandbox.notion_values import plain_value, read
 
 LED_BY = ("campaign", "sequence", "step")
@@ -26,7 +29,10 @@ MARKS = {
     "checkbox": "☑",
     "url": "↗",
     "phone_number": "☏",
+    "relation": "⇢",
 }
+
+Name = Callable[[str], str]
 
 
 class Link(msgspec.Struct, frozen=True):
@@ -38,6 +44,9 @@ class Link(msgspec.Struct, frozen=True):
 
 
 class Cell(msgspec.Struct, frozen=True):
+    """`column` is the id of the column."""
+
+    column: str
     kind: str
     text: str
     colour: str = ""
@@ -52,6 +61,8 @@ class Row(msgspec.Struct, frozen=True):
 class Table(msgspec.Struct, frozen=True):
     title: str
     database_id: str
+    source_id: str
+    in_trash: bool
     columns: list[Column]
     rows: list[Row]
     total: int
@@ -127,35 +138,56 @@ def _link(target: str, label: str) -> Link:
     return Link(target, " ".join(label.split()), opens)
 
 
-def table(database: Database, source: DataSource, pages: list[Page], limit: int) -> Table:
-    """The newest `limit` rows, in the order created."""
+def table(database: Database, source: DataSource, pages: list[Page], limit: int, name_of: Name) -> Table:
+    """The newest `limit` rows, in the order created, titles first; `name_of` names the page of an id."""
+    columns = title_first(source.columns)
     return Table(
         title=source.title or database.title,
         database_id=database.id,
-        columns=source.columns,
-        rows=[_row(source, page) for page in pages[-limit:]],
+        source_id=source.id,
+        in_trash=database.in_trash,
+        columns=columns,
+        rows=[_row(columns, page, name_of) for page in pages[-limit:]],
         total=len(pages),
     )
 
 
-def _row(source: DataSource, page: Page) -> Row:
-    return Row(page.id, page.in_trash, [_cell(each, page.values.get(each.id)) for each in source.columns])
+def title_of(source: DataSource, page: Page) -> str:
+    column = source.title_column
+    return str(plain_value(column, page.values.get(column.id)) or "Untitled")
 
 
-def _cell(column: Column, stored: object) -> Cell:
+def _row(columns: list[Column], page: Page, name_of: Name) -> Row:
+    return Row(page.id, page.in_trash, [_cell(each, page, name_of) for each in columns])
+
+
+def _cell(column: Column, page: Page, name_of: Name) -> Cell:
+    stored = cell(column, page)
+    return Cell(column.id, _kind(column), _shown(column, stored, name_of), _colour(column, stored))
+
+
+def _kind(column: Column) -> str:
+    return "select" if column.type == "status" else column.type
+
+
+def _shown(column: Column, stored: object, name_of: Name) -> str:
     value = plain_value(column, stored)
-    if column.type == "checkbox":
-        return Cell("checkbox", "yes" if value else "")
-    if value in (None, "", []):
-        return Cell(column.type, "")
-    if column.type == "date":
-        return Cell("date", _short_date(str(value)))
-    if column.type in {"select", "status"}:
-        return Cell("select", str(value), _colour(column, stored))
-    return Cell(column.type, ", ".join(map(str, value)) if isinstance(value, list) else str(value))
+    match column.type:
+        case "checkbox":
+            return "yes" if value else ""
+        case "date" | "created_time" | "last_edited_time":
+            return _short_date(str(value or ""))
+        case "created_by" | "last_edited_by":
+            return "a person" if stored == user(PERSON_ID) else "the API"
+        case "relation":
+            return ", ".join(name_of(each) for each in page_ids(stored))
+        case _:
+            return ", ".join(map(str, value)) if isinstance(value, list) else str("" if value is None else value)
 
 
 def _colour(column: Column, stored: object) -> str:
+    if column.type not in {"select", "status"}:
+        return ""
     option = read(column, stored)[column.type]
     return str(option["color"]) if isinstance(option, dict) else "default"
 

@@ -18,16 +18,18 @@ function swap(fresh) {
     for (const row of next.querySelectorAll("[data-id]")) {
       row.classList.toggle("new", !known.has(row.dataset.id));
     }
-    const sheets = [...old.querySelectorAll(".sheet")].map((sheet) => sheet.scrollLeft);
+    const sheets = [...old.querySelectorAll(".sheet")].map((sheet) => [sheet.scrollLeft, sheet.scrollTop]);
     const atEnd = old.scrollTop > 0 && old.scrollHeight - old.scrollTop - old.clientHeight < 40;
     const top = old.scrollTop;
     old.replaceChildren(...next.childNodes);
     old.scrollTop = atEnd ? old.scrollHeight : top;
-    old.querySelectorAll(".sheet").forEach((sheet, index) => { sheet.scrollLeft = sheets[index] ?? 0; });
+    old.querySelectorAll(".sheet").forEach((sheet, index) => sheet.scrollTo(...(sheets[index] ?? [0, 0])));
   }
 }
 
 async function refresh() {
+  // Somebody is filling in a form there.
+  if (document.querySelector("[data-live] details[open]")) return;
   const now = await (await fetch("/_page/version")).text();
   if (now === version) return;
   const page = await (await fetch(location.href)).text();
@@ -46,6 +48,15 @@ async function tick() {
   }
   setTimeout(tick, PERIOD_MS);
 }
+
+// A ticked box stays in view; without this script the page comes back at its row.
+document.addEventListener("submit", async (event) => {
+  const box = event.submitter;
+  if (!box?.classList.contains("box")) return;
+  event.preventDefault();
+  await fetch(box.formAction, { method: "POST", body: new URLSearchParams(new FormData(event.target, box)) });
+  await refresh();
+});
 
 button.addEventListener("click", () => {
   paused = !paused;

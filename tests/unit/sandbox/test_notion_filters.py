@@ -1,5 +1,6 @@
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
+import msgspec
 import pytest
 
 from services.sandbox.notion_columns import parse_columns
@@ -9,8 +10,12 @@ from services.sandbox.notion_sorts import sort_pages
 from services.sandbox.notion_values import write
 
 NOW = datetime(2026, 11, 20, 10, tzinfo=UTC)
-KINDS = ("title", "email", "number", "select", "multi_select", "date", "checkbox")
-SOURCE = DataSource("s", "d", "All", parse_columns("s", {kind: {kind: {}} for kind in KINDS}), NOW, NOW)
+SECONDS = timedelta(seconds=59)
+KINDS = ("title", "email", "number", "select", "multi_select", "date", "checkbox", "relation")
+PAGE_ID, OTHER_ID = "11111111-1111-4111-8111-111111111111", "22222222-2222-4222-8222-222222222222"
+SETTINGS: dict[str, object] = {"relation": {"data_source_id": PAGE_ID, "single_property": {}}}
+COLUMNS = parse_columns("s", {kind: {kind: SETTINGS.get(kind, {})} for kind in KINDS})
+SOURCE = DataSource("s", "d", "All", COLUMNS, NOW, NOW)
 FULL = {
     "title": {"title": [{"text": {"content": "Ann"}}]},
     "email": {"email": "ann@example.com"},
@@ -19,6 +24,7 @@ FULL = {
     "multi_select": {"multi_select": [{"name": "a"}, {"name": "b"}]},
     "date": {"date": {"start": "2026-11-20T10:00:00Z"}},
     "checkbox": {"checkbox": True},
+    "relation": {"relation": [{"id": PAGE_ID}]},
 }
 
 
@@ -55,6 +61,11 @@ def page(properties: object, sequence: int = 1) -> tuple[DataSource, Page]:
         ("date", {"after": "2026-11-20T04:59:59-05:00"}, True, False),
         ("date", {"on_or_after": "2026-11-20T10:00:01Z"}, False, False),
         ("date", {"is_empty": True}, False, True),
+        ("relation", {"contains": PAGE_ID.replace("-", "")}, True, False),
+        ("relation", {"contains": OTHER_ID}, False, False),
+        ("relation", {"does_not_contain": PAGE_ID}, False, True),
+        ("relation", {"is_empty": True}, False, True),
+        ("relation", {"is_not_empty": True}, True, False),
     ],
 )
 def test_each_condition_on_a_full_and_an_empty_row(
@@ -65,10 +76,30 @@ def test_each_condition_on_a_full_and_an_empty_row(
         assert compile_filter(source, {"property": kind, kind: condition})(row) is expected
 
 
-def test_a_timestamp_filter_looks_at_the_page_itself() -> None:
+@pytest.mark.parametrize("stamp", ["created_time", "last_edited_time"])
+@pytest.mark.parametrize(
+    ("condition", "expected"),
+    [
+        ({"on_or_after": "2026-11-20T10:00:00Z"}, True),
+        ({"on_or_after": "2026-11-20T10:00:01Z"}, False),
+        ({"after": "2026-11-20T10:00:00Z"}, False),
+        ({"before": "2026-11-20T10:00:01Z"}, True),
+        ({"on_or_before": "2026-11-20T10:00:00Z"}, True),
+        ({"equals": "2026-11-20T10:00:00Z"}, True),
+        ({"equals": "2026-11-20"}, True),
+    ],
+)
+def test_a_timestamp_filter_sees_the_minute_only(stamp: str, condition: dict[str, object], expected: bool) -> None:
     source, row = page({})
-    created = {"timestamp": "created_time", "created_time": {"on_or_after": "2026-11-20T10:00:00Z"}}
-    assert compile_filter(source, created)(row)
+    late = msgspec.structs.replace(row, created_at=NOW + SECONDS, edited_at=NOW + SECONDS)
+    assert compile_filter(source, {"timestamp": stamp, stamp: condition})(late) is expected
+
+
+def test_pages_of_one_minute_sort_in_the_order_created() -> None:
+    first, second = page({}, 1)[1], page({}, 2)[1]
+    first = msgspec.structs.replace(first, edited_at=NOW + SECONDS)
+    found = sort_pages(SOURCE, [second, first], [{"timestamp": "last_edited_time", "direction": "ascending"}])
+    assert [each.sequence for each in found] == [1, 2]
 
 
 def test_empty_cells_sort_last_both_ways() -> None:

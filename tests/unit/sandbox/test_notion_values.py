@@ -8,11 +8,15 @@ from hypothesis import strategies as st
 from services.sandbox.calls import Refused
 from services.sandbox.notion_columns import parse_columns
 from services.sandbox.notion_model import DataSource
-from services.sandbox.notion_values import PARSERS, plain_value, write
+from services.sandbox.notion_values import PARSERS, plain_value, read, write
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
 KINDS = sorted(PARSERS)
-SOURCE = DataSource("s", "d", "All", parse_columns("s", {kind: {kind: {}} for kind in KINDS}), NOW, NOW)
+PAGE_ID = "11111111-1111-4111-8111-111111111111"
+RELATED: dict[str, object] = {"data_source_id": PAGE_ID, "single_property": {}}
+SETTINGS: dict[str, object] = {"relation": RELATED}
+COLUMNS = parse_columns("s", {kind: {kind: SETTINGS.get(kind, {})} for kind in KINDS})
+SOURCE = DataSource("s", "d", "All", COLUMNS, NOW, NOW)
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
@@ -57,6 +61,8 @@ def test_any_value_in_any_column_is_written_or_refused_but_never_breaks(kind: st
         ("select", {"name": "new"}, "new"),
         ("multi_select", [{"name": "a"}, {"name": "b"}, {"name": "a"}], ["a", "b", "a"]),
         ("status", None, "Not started"),
+        ("relation", [{"id": PAGE_ID.replace("-", "")}], [PAGE_ID]),
+        ("relation", [], []),
         ("date", {"start": "2026-11-20"}, "2026-11-20"),
         ("date", {"start": "2026-11-20T10:00:00-05:00"}, "2026-11-20T10:00:00.000-05:00"),
         ("date", {"start": "2026-11-20T10:00", "time_zone": "America/Toronto"}, "2026-11-20T10:00:00.000+00:00"),
@@ -76,6 +82,10 @@ def test_values_are_kept(kind: str, value: Any, plain: object) -> None:
         ("number", True),
         ("checkbox", None),
         ("url", "x" * 2001),
+        ("relation", None),
+        ("relation", [PAGE_ID]),
+        ("relation", [{"id": "page 1"}]),
+        ("relation", [{"id": PAGE_ID}] * 101),
         ("select", {"name": ""}),
         ("select", {"name": "x" * 101}),
         ("select", {"id": "nope"}),
@@ -87,6 +97,14 @@ def test_values_are_kept(kind: str, value: Any, plain: object) -> None:
 )
 def test_values_that_notion_refuses_are_refused(kind: str, value: object) -> None:
     assert refusal(kind, value)
+
+
+def test_a_page_shows_the_first_25_related_pages_and_says_that_there_are_more() -> None:
+    result = write(SOURCE, {"relation": {"relation": [{"id": PAGE_ID}] * 26}})
+    column = next(each for each in result.columns if each.name == "relation")
+    shown = read(column, result.values[column.id])
+    assert shown["relation"] == [{"id": PAGE_ID}] * 25
+    assert shown["has_more"] is True
 
 
 def test_an_emoji_counts_twice_toward_the_limit() -> None:

@@ -1,7 +1,6 @@
 """The Notion stand-in, through the real client over HTTP."""
 
-from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,64 +12,18 @@ from notion_client.errors import APIResponseError, HTTPResponseError, UnknownHTT
 from services.sandbox.app import Sandbox
 from services.sandbox.faults import Fault, Match
 from services.sandbox.options import UNLIMITED, SandboxOptions
-from services.sandbox.seed import BUSINESSX_DB_ID, EMAIL_SEQUENCE_DATA_SOURCE_ID, EMAIL_SEQUENCE_DB_ID
-
-START = datetime(2026, 11, 20, 10, 0, 30, tzinfo=UTC)
-SOURCE = EMAIL_SEQUENCE_DATA_SOURCE_ID
-NOBODY = "00000000-0000-4000-8000-000000000000"
-
-
-class Clock:
-    now = START
-
-    def __call__(self) -> datetime:
-        return self.now
-
-
-@pytest.fixture(scope="module")
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture(scope="module")
-async def served(clock: Clock) -> AsyncIterator[Sandbox]:
-    async with Sandbox(clock=clock) as running:
-        yield running
-
-
-@pytest.fixture
-def sandbox(served: Sandbox, clock: Clock) -> Sandbox:
-    clock.now = START
-    served.options = UNLIMITED
-    served.reset()
-    return served
-
-
-@pytest.fixture
-async def notion(sandbox: Sandbox) -> AsyncIterator[AsyncClient]:
-    async with AsyncClient(auth="ntn_test", base_url=sandbox.url, retry=False) as client:
-        yield client
-
-
-def text(content: str) -> list[dict[str, object]]:
-    return [{"text": {"content": content}}]
-
-
-def person(name: str = "Ann", /, **properties: object) -> dict[str, object]:
-    mail = f"{name.lower()}@example.com"
-    return {"Name": {"title": text(name)}, "Email": {"email": mail}, **properties}
-
-
-async def create(notion: AsyncClient, properties: object) -> Any:
-    return await notion.pages.create(parent={"data_source_id": SOURCE}, properties=properties)
-
-
-async def query(notion: AsyncClient, **arguments: object) -> Any:
-    return await notion.data_sources.query(data_source_id=SOURCE, **arguments)
-
-
-def names(found: Any) -> list[str]:
-    return [page["properties"]["Name"]["title"][0]["plain_text"] for page in found["results"]]
+from services.sandbox.seed import BUSINESSX_DB_ID, EMAIL_SEQUENCE_DB_ID
+from tests.integration.sandbox.kit import (
+    NOBODY,
+    SOURCE,
+    Clock,
+    create,
+    make_database,
+    names,
+    person,
+    query,
+    text,
+)
 
 
 async def test_the_two_databases_are_there_with_their_columns(notion: AsyncClient) -> None:
@@ -315,11 +268,7 @@ async def test_pages_survive_a_restart_in_order(tmp_path: Path) -> None:
 
 
 async def test_a_database_can_be_made_and_its_columns_changed(notion: AsyncClient) -> None:
-    made = await notion.databases.create(
-        parent={"type": "page_id", "page_id": NOBODY},
-        title=text("Leads"),
-        initial_data_source={"properties": {"Name": {"title": {}}, "Phase": {"select": {}}}},
-    )
+    made = await make_database(notion, {"Name": {"title": {}}, "Phase": {"select": {}}})
     source_id = made["data_sources"][0]["id"]
     changes: dict[str, object] = {"Phase": {"name": "Stage"}, "Email": {"email": {}}}
     changed = await notion.data_sources.update(data_source_id=source_id, properties=changes)
