@@ -17,7 +17,7 @@ from contracts.bookings import BookingFact, Scheduled
 from contracts.deliveries import DeliveryFact
 from contracts.facts import AnyFact, EmailFact, SignupReceived, Triggered
 from contracts.ids import EmailId, contact_id
-from contracts.operators import HandlingFailed, OperatorFact
+from contracts.operators import ContactCorrected, HandlingFailed, OperatorFact, OperatorIntent
 from eventlog.connection import connect
 from eventlog.log import EventLog
 from journey.campaign import load_campaigns
@@ -25,7 +25,7 @@ from journey.contact import Contact, fold
 from journey.plan import Planned, plan_all
 from services.settings import Settings
 
-STYLE = {"pending": "cyan", "sent": "green", "skipped": "yellow", "failed": "red", "unknown": "magenta"}
+STYLE = {"pending": "cyan", "held": "blue", "sent": "green", "skipped": "yellow", "failed": "red", "unknown": "magenta"}
 WHY = {
     "meeting_too_soon": "the meeting was booked too shortly before it began",
     "booked_too_late": "its time had passed when the meeting was booked",
@@ -40,6 +40,9 @@ WHY = {
     "no_show_reported": "they did not come to the meeting",
     "nothing_to_take_back": "no calendar file had been sent",
     "booking_created": "they booked a meeting",
+    "held": "somebody holds it; it goes on with a resume",
+    "cancelled": "somebody called it off",
+    "came_due_while_held": "its time came while it was held, and this campaign sends nothing late",
     "suppressed": "their mail server or they themselves refused our mail for good",
     "expired": "it was no longer worth sending when its time came",
     "not_planned": "the campaign no longer has this email",
@@ -151,6 +154,11 @@ def describe(fact: AnyFact) -> str:
         return f"{fact.campaign} {fact.name}, by {fact.by}"
     if isinstance(fact, HandlingFailed):
         return f"{fact.consumer}: {fact.reason}"
+    if isinstance(fact, ContactCorrected):
+        return f"{fact.field}: {fact.was or 'nothing'} -> {fact.value or 'nothing'}, by {fact.by}"
+    if isinstance(fact, OperatorIntent):
+        about = fact.what.partition(".")[2] or "everything"
+        return f"{about}, by {fact.by}" + (f": {fact.why}" if fact.why else "")
     if isinstance(fact, OperatorFact):
         return f"{fact.what}, by {fact.by}" + (f": {fact.why}" if fact.why else "")
     return _describe_email(fact)

@@ -32,7 +32,15 @@ from contracts.deliveries import (
     EmailUndeliverable,
 )
 from contracts.ids import EmailId, digest
-from contracts.operators import HandlingFailed, OperatorDiscarded, OperatorRetried
+from contracts.operators import (
+    ContactCorrected,
+    HandlingFailed,
+    OperatorCancelled,
+    OperatorDiscarded,
+    OperatorHeld,
+    OperatorResumed,
+    OperatorRetried,
+)
 
 
 class Assessment(msgspec.Struct, frozen=True, kw_only=True):
@@ -187,6 +195,10 @@ AnyFact = (
     | HandlingFailed
     | OperatorRetried
     | OperatorDiscarded
+    | OperatorHeld
+    | OperatorResumed
+    | OperatorCancelled
+    | ContactCorrected
 )
 """Every fact, as a tagged union."""
 

@@ -1,10 +1,11 @@
-"""What operators did about trouble, and trouble that has to wait for them."""
+"""What operators did about trouble, trouble that has to wait for them, and what people wish by hand."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from contracts.base import Count, Fact
+from contracts.base import Count, Fact, Utc
+from contracts.ids import BadId, EmailId, token
 
 
 class HandlingFailed(Fact, frozen=True, kw_only=True, tag="handling_failed"):
@@ -40,3 +41,71 @@ class OperatorRetried(OperatorFact, frozen=True, kw_only=True, tag="operator_ret
 
 class OperatorDiscarded(OperatorFact, frozen=True, kw_only=True, tag="operator_discarded"):
     """Leave it at that: somebody has seen to it, and it is no longer listed as trouble."""
+
+
+def prefixes_of(email_id: str) -> tuple[str, str, str]:
+    """What an intent may be about for it to concern this email: the person, the campaign, the email itself."""
+    contact, campaign, *_ = email_id.split(".")
+    return contact, f"{contact}.{campaign}", email_id
+
+
+def check_prefix(contact: str, what: str) -> None:
+    """Errors: BadId, unless it is `<contact>`, `<contact>.<campaign>` or a whole email id, of this contact."""
+    parts = what.split(".")
+    if len(parts) not in {1, 2, len(EmailId._fields)}:
+        raise BadId(f"{what[:200]!r} is neither a contact, nor a campaign of one, nor an email id")
+    if any(not token(part) for part in parts) or parts[0] != contact:
+        raise BadId(f"{what[:200]!r} is not about this contact")
+
+
+class OperatorIntent(Fact, frozen=True, kw_only=True):
+    """What a person wishes for emails that are not sent yet. Identity: what it is about, and the round.
+
+    The newest round counts; in one round cancelled counts more than held, and held more than resumed.
+    """
+
+    what: Annotated[str, Meta(description="<contact> (everything), <contact>.<campaign>, or an email id")]
+    round: Annotated[Count, Meta(description="one more than that of the newest intent about the same")] = 0
+    by: Annotated[str, Meta(description="who")]
+    why: str = ""
+    seen_at: Annotated[Utc | None, Meta(description="when the hand did it; `at` is when we heard of it")] = None
+
+    def __post_init__(self) -> None:
+        check_prefix(self.contact, self.what)
+
+    @property
+    def id(self) -> str:
+        return f"{self.what}.{self.round}"
+
+
+class OperatorHeld(OperatorIntent, frozen=True, kw_only=True, tag="operator_held"):
+    """Send none of it until somebody resumes it."""
+
+
+class OperatorResumed(OperatorIntent, frozen=True, kw_only=True, tag="operator_resumed"):
+    """Go on: neither held nor cancelled any more. What became of its times meanwhile is for the campaign to say."""
+
+
+class OperatorCancelled(OperatorIntent, frozen=True, kw_only=True, tag="operator_cancelled"):
+    """Send none of it any more."""
+
+
+Correctable = Literal["first_name", "business_name"]
+
+
+class ContactCorrected(Fact, frozen=True, kw_only=True, tag="contact_corrected"):
+    """A person knows better than the form. Identity: the field, and the round; the newest counts.
+
+    It counts while the newest form still says `was`, or is older than the correction.
+    """
+
+    field: Correctable
+    value: Annotated[str, Meta(description="empty: there is no such name")]
+    was: Annotated[str, Meta(description="what the form said; empty: nothing")] = ""
+    round: Annotated[Count, Meta(description="how many times this field had been corrected before")] = 0
+    by: Annotated[str, Meta(description="who")]
+    seen_at: Annotated[Utc | None, Meta(description="when the hand did it; `at` is when we heard of it")] = None
+
+    @property
+    def id(self) -> str:
+        return f"{self.field}.{self.round}"

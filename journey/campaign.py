@@ -4,10 +4,11 @@ import re
 import tomllib
 from difflib import get_close_matches
 from pathlib import Path
+from typing import get_args
 
 from contracts.ids import TOKEN
 from journey.liquid_rules import check_condition
-from journey.model import Campaign, Segment, Sequence, Step
+from journey.model import Campaign, Late, Segment, Sequence, Step
 from journey.problems import CampaignError, Problem, Report
 from journey.sequences import read_sequences, refuse_twice
 from journey.toml_table import Table, lines_of
@@ -104,7 +105,7 @@ def _unfit(source: str) -> tuple[int, str] | None:
 def _campaign(folder: Path, table: Table) -> tuple[Campaign, list[Report]]:
     from journey.compose import Supply, load_templates  # noqa: PLC0415 - who only reads the model needs no MJML
 
-    table.allow_only("name", "from", "reply_to", "constants", "segments", "variables", "sequences")
+    table.allow_only("name", "from", "reply_to", "on_resume", "constants", "segments", "variables", "sequences")
     variables, segments = _variables(table), _segments(table)
     constants = _constants(table, {"segment", *SUPPLIED, *variables})
     samples = _samples(constants, variables, segments)
@@ -122,8 +123,16 @@ def _campaign(folder: Path, table: Table) -> tuple[Campaign, list[Report]]:
         sequences=sequences,
         variables=variables,
         templates=templates,
+        on_resume=_late(table),
     )
     return campaign, reports
+
+
+def _late(table: Table) -> Late:
+    text = table.text("on_resume", "shift")
+    if text and text not in get_args(Late):
+        table.refuse("on_resume", f"'on_resume' must be one of {', '.join(get_args(Late))}, not {text!r}")
+    return next((each for each in get_args(Late) if each == text), "shift")
 
 
 def _address(table: Table, key: str) -> str:

@@ -22,7 +22,19 @@ from contracts.facts import (
     SignupReceived,
     Triggered,
 )
-from contracts.operators import HandlingFailed, OperatorDiscarded, OperatorRetried
+from contracts.operators import (
+    ContactCorrected,
+    Correctable,
+    HandlingFailed,
+    OperatorCancelled,
+    OperatorDiscarded,
+    OperatorFact,
+    OperatorHeld,
+    OperatorIntent,
+    OperatorRetried,
+    prefixes_of,
+)
+from journey.intents import Rounds, Stop, heard, merged, newest, stops
 from journey.meetings import Meeting, meetings
 
 Ending = EmailSent | DeliveryFact | EmailNotSent
@@ -91,6 +103,8 @@ class Contact(msgspec.Struct, frozen=True):
     bookings: Mapping[str, BookingFact] = {}
     triggers: Mapping[str, Triggered] = {}
     suppressed_by: DeliveryFact | None = None
+    intents: Mapping[str, Rounds] = {}
+    corrections: Mapping[str, ContactCorrected] = {}
 
     @property
     def meetings(self) -> tuple[Meeting, ...]:
@@ -110,6 +124,39 @@ class Contact(msgspec.Struct, frozen=True):
 
     def email(self, email_id: str) -> Email:
         return self.emails.get(email_id, Email())
+
+    def intent(self, what: str) -> OperatorIntent | None:
+        """The newest wish about exactly this."""
+        return newest(self.intents.get(what, {}))
+
+    def next_round(self, what: str) -> int:
+        """Of a wish about this: the same for everybody who has seen the same facts, so one tick is one fact."""
+        known = self.intent(what)
+        return known.round + 1 if known else 0
+
+    def is_held(self, email_id: str) -> bool:
+        return any(isinstance(self.intent(each), OperatorHeld) for each in prefixes_of(email_id))
+
+    def is_cancelled(self, email_id: str) -> bool:
+        return any(isinstance(self.intent(each), OperatorCancelled) for each in prefixes_of(email_id))
+
+    def stops(self, email_id: str) -> tuple[Stop, ...]:
+        """When people kept this email back."""
+        return merged(stop for each in prefixes_of(email_id) for stop in stops(self.intents.get(each, {})))
+
+    def corrected(self, field: Correctable, said: str | None, said_at: datetime) -> str | None:
+        """What a form said, unless a person knows better; "" where there is no such name."""
+        known = self.corrections.get(field)
+        if known is None:
+            return said
+        told = (said or "").strip()
+        still = told in {"", known.was.strip()} or said_at <= (known.seen_at or known.at)
+        return known.value if still else said
+
+    def next_correction(self, field: Correctable) -> int:
+        """The round of a correction of this field."""
+        known = self.corrections.get(field)
+        return known.round + 1 if known else 0
 
 
 def fold(contact: str, facts: Iterable[Fact]) -> Contact:
@@ -135,13 +182,28 @@ def evolve(state: Contact, fact: Fact) -> Contact:
             return _with(state, fact.email_id, end=_ended(state.email(fact.email_id), fact))
         case DeliveryFact():
             return _delivered(state, fact)
+        case OperatorFact() | OperatorIntent() | ContactCorrected():
+            return _decided(state, fact)
+        case HandlingFailed():
+            return state
+        case _:
+            raise TypeError(f"no rule for {fact.tag}")
+
+
+def _decided(state: Contact, fact: OperatorFact | OperatorIntent | ContactCorrected) -> Contact:
+    """What people said by hand."""
+    match fact:
         case OperatorRetried():
             return _retried(state, fact)
         case OperatorDiscarded():
-            known = state.email(fact.what).discarded
-            return _with(state, fact.what, discarded=max(filter(None, [known, fact]), key=lambda each: each.round))
-        case HandlingFailed():
-            return state
+            seen_to = max(filter(None, [state.email(fact.what).discarded, fact]), key=lambda each: each.round)
+            return _with(state, fact.what, discarded=seen_to)
+        case OperatorIntent():
+            rounds = heard(state.intents.get(fact.what, {}), fact)
+            return msgspec.structs.replace(state, intents={**state.intents, fact.what: rounds})
+        case ContactCorrected():
+            newer = max(filter(None, [state.corrections.get(fact.field), fact]), key=_correction_order)
+            return msgspec.structs.replace(state, corrections={**state.corrections, fact.field: newer})
         case _:
             raise TypeError(f"no rule for {fact.tag}")
 
@@ -190,3 +252,7 @@ def _retried(state: Contact, fact: OperatorRetried) -> Contact:
 
 def _order(fact: SignupReceived | Triggered) -> tuple[datetime, str]:
     return fact.at, fact.id
+
+
+def _correction_order(fact: ContactCorrected) -> tuple[int, float, str]:
+    return fact.round, -fact.at.timestamp(), fact.value

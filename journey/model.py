@@ -12,6 +12,9 @@ from journey.variables import SUPPLIED, Shown, Variable
 
 Anchor = Literal["trigger", "start", "end"]
 
+Late = Literal["shift", "send", "skip"]
+"""What becomes, at the resume, of emails whose time came while they were held."""
+
 SIGNUP, BOOKED, CANCELLED, NO_SHOW = "signup", "booking_created", "booking_cancelled", "no_show_reported"
 EVENTS = (SIGNUP, BOOKED, CANCELLED, NO_SHOW)
 """What starts or ends a sequence by itself; every other name is a trigger that somebody sends."""
@@ -74,6 +77,7 @@ class Campaign(Struct, frozen=True):
     sequences: tuple[Sequence, ...]
     variables: dict[str, Variable]
     templates: dict[str, Template]
+    on_resume: Late = "shift"
 
     def segment_of(self, values: Mapping[str, object]) -> str:
         """The first segment that takes them; the last one takes everybody."""

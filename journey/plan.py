@@ -10,12 +10,15 @@ from contracts.facts import EmailFailed, EmailSkipped, EmailUnknown
 from contracts.ids import EmailId
 from journey.campaign import Campaign, Sequence, Step
 from journey.contact import Contact, Email
+from journey.late import came_due_in, due_after
 from journey.occasions import Occasion, instance_of, occasions
 
 RETRY_AFTER_S = (60, 300, 900)
 RETRY_LATER_S = 3600
 
-State = Literal["pending", "sent", "skipped", "failed", "unknown"]
+HELD = "held"
+
+State = Literal["pending", "held", "sent", "skipped", "failed", "unknown"]
 NOT_SENT: Mapping[type, State] = {
     EmailSkipped: "skipped",
     EmailFailed: "failed",
@@ -45,7 +48,8 @@ class Pace(msgspec.Struct, frozen=True):
 class Planned(msgspec.Struct, frozen=True):
     """One email of one contact: when it is to be looked at next, until when it is worth sending, how it stands.
 
-    `unwanted` says why it is not to be sent although it has not ended; that may change with the next fact.
+    `planned_for` is the campaign's time for it; a hold or a retry makes it due later. `unwanted` says why it is not to
+    be sent although it has not ended; that may change with the next fact.
     """
 
     email_id: str
@@ -64,7 +68,14 @@ class Planned(msgspec.Struct, frozen=True):
             return "sent"
         if self.email.end:
             return NOT_SENT[type(self.email.end)]
+        if self.is_held:
+            return "held"
         return "skipped" if self.unwanted else "pending"
+
+    @property
+    def is_held(self) -> bool:
+        """Nothing but a hold keeps it back. An occasion may be over by a trigger of that very name."""
+        return self.email.end is None and self.unwanted == HELD and not self.occasion.over
 
     @property
     def is_pending(self) -> bool:
@@ -98,22 +109,42 @@ def _planned(
     contact: Contact, campaign: Campaign, sequence: Sequence, step: Step, occasion: Occasion, pace: Pace
 ) -> Planned:
     email_id = str(EmailId(contact.id, campaign.id, sequence.id, occasion.instance, step.id))
-    email = contact.email(email_id)
     planned_for = occasion.anchor + pace.delay(step)
-    asked_for = [planned_for, *([email.retried.at] if email.retried else [])]
-    retries = [attempt.retry_at for attempt in email.open_attempts.values()]
-    expires = max(asked_for) + step.expires_after
+    due, expires = _times(contact, campaign, sequence, step, occasion, planned_for, email_id)
     return Planned(
         email_id=email_id,
         sequence=sequence,
         step=step,
         occasion=occasion,
         planned_for=planned_for,
-        due=max([*asked_for, *retries]),
-        expires=min(expires, occasion.ends_at) if occasion.ends_at else expires,
-        email=email,
+        due=due,
+        expires=expires,
+        email=contact.email(email_id),
         unwanted=_unwanted(contact, campaign, sequence, step, occasion, planned_for, pace),
     )
+
+
+def _times(
+    contact: Contact,
+    campaign: Campaign,
+    sequence: Sequence,
+    step: Step,
+    occasion: Occasion,
+    planned_for: datetime,
+    email_id: str,
+) -> tuple[datetime, datetime]:
+    """When it is due, and until when it is worth sending, after all holds and retries.
+
+    A meeting does not move with a hold, so what counts towards its start keeps its expiry.
+    """
+    email, stops = contact.email(email_id), contact.stops(email_id)
+    to_a_start = sequence.anchor == "start"
+    shifts = campaign.on_resume == "shift" and not to_a_start
+    wanted = due_after(planned_for, stops, step.expires_after, runs_from=occasion.anchor if shifts else None)
+    retried = [due_after(email.retried.at, stops, step.expires_after)] if email.retried else []
+    retries = [attempt.retry_at for attempt in email.open_attempts.values()]
+    expires = max([planned_for if to_a_start else wanted, *retried]) + step.expires_after
+    return max([wanted, *retried, *retries]), min(expires, occasion.ends_at or expires)
 
 
 def _unwanted(
@@ -125,9 +156,26 @@ def _unwanted(
     planned_for: datetime,
     pace: Pace,
 ) -> str | None:
-    """Why not, in the order a person would say it."""
+    """Why not, in the order a person would say it: what is more final comes first, and a hold last."""
+    email_id = str(EmailId(contact.id, campaign.id, sequence.id, occasion.instance, step.id))
     if contact.suppressed_by:
         return "suppressed"
+    if contact.is_cancelled(email_id):
+        return "cancelled"
+    reason = _not_for_this_time(contact, campaign, sequence, step, occasion, planned_for, pace)
+    return reason or _kept_back(contact, campaign, email_id, planned_for)
+
+
+def _not_for_this_time(
+    contact: Contact,
+    campaign: Campaign,
+    sequence: Sequence,
+    step: Step,
+    occasion: Occasion,
+    planned_for: datetime,
+    pace: Pace,
+) -> str | None:
+    """What the occasion itself says against it."""
     if occasion.over:
         return occasion.over
     if sequence.anchor == "start":
@@ -138,6 +186,15 @@ def _unwanted(
     if occasion.meeting and occasion.time:
         return _had_already(contact, campaign, sequence, step, occasion)
     return None
+
+
+def _kept_back(contact: Contact, campaign: Campaign, email_id: str, planned_for: datetime) -> str | None:
+    """By people's own hands. What was tried or asked for did not merely come due, and is not dropped."""
+    email = contact.email(email_id)
+    untouched = not email.attempts and email.retried is None
+    if campaign.on_resume == "skip" and untouched and came_due_in(planned_for, contact.stops(email_id)):
+        return "came_due_while_held"
+    return HELD if contact.is_held(email_id) else None
 
 
 def _had_already(

@@ -6,11 +6,13 @@ A campaign's variables format them and stand in for what is missing (campaign.va
 import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from typing import get_args
 from zoneinfo import ZoneInfo
 
 from contracts.bookings import Person, Scheduled
 from contracts.ids import contact_id
-from journey.contact import Contact
+from contracts.operators import Correctable
+from journey.contact import Contact, Signup
 from journey.model import Campaign, Sequence
 from journey.occasions import Occasion
 from journey.variables import MEETING, SUPPLIED, text, url
@@ -35,7 +37,8 @@ def values_of(contact: Contact, campaign: Campaign, occasion: Occasion) -> dict[
     """Raw values by name: this campaign's signup, the meeting over it, and what came with the trigger.
 
     What we supply ourselves is ours to say: there a trigger's values only fill gaps. Anything else they override. A
-    form cannot speak for the calendar: fields that are named like a meeting's are left out.
+    form cannot speak for the calendar: fields that are named like a meeting's are left out. Names that a person
+    corrected by hand are the corrected ones, wherever they came from.
     """
     signup = contact.signups.get(campaign.id)
     values = {name: each for name, each in (signup.values() if signup else {}).items() if name not in MEETING}
@@ -43,21 +46,36 @@ def values_of(contact: Contact, campaign: Campaign, occasion: Occasion) -> dict[
         values |= meeting_values(occasion.time)
     said = occasion.trigger.values if occasion.trigger else {}
     values |= {name: each for name, each in said.items() if name not in SUPPLIED or _is_absent(values.get(name))}
-    names = (values.get("first_name"), *_other_first_names(occasion))
-    return {**values, "first_name": next((each for each in names if not _is_absent(each)), None)}
+    return {**values, **{name: _name(contact, name, signup, occasion) for name in get_args(Correctable)}}
 
 
 def _is_absent(value: object) -> bool:
     return value is None or (isinstance(value, str) and text(value) is None)
 
 
-def _other_first_names(occasion: Occasion) -> Iterator[str | None]:
-    """Of somebody who did not sign up."""
-    if occasion.time:
-        yield occasion.time.booker.first_name
-        yield next(iter(occasion.time.booker.name.split()), None)
-    if occasion.trigger:
-        yield occasion.trigger.first_name
+def _name(contact: Contact, field: Correctable, signup: Signup | None, occasion: Occasion) -> str | None:
+    """The first that was said, as far as nobody knows better; a correction to nothing is as if it was not said."""
+    names = (contact.corrected(field, said, at) for said, at in _said(field, signup, occasion))
+    return next((each for each in names if not _is_absent(each)), None)
+
+
+def _said(field: Correctable, signup: Signup | None, occasion: Occasion) -> Iterator[tuple[str | None, datetime]]:
+    """What the form said, then what came with the trigger, then the calendar; nobody may have said anything."""
+    time, trigger = occasion.time, occasion.trigger
+    if signup:
+        yield getattr(signup.latest, field), signup.latest.at
+    if trigger:
+        yield _as_text(trigger.values.get(field)), trigger.at
+    if time and field == "first_name":
+        yield time.booker.first_name, time.sent_at
+        yield next(iter(time.booker.name.split()), None), time.sent_at
+    if trigger and field == "first_name":
+        yield trigger.first_name, trigger.at
+    yield None, occasion.began_at
+
+
+def _as_text(value: object) -> str | None:
+    return value if isinstance(value, str) else text(value)
 
 
 def meeting_values(time: Scheduled) -> dict[str, object]:

@@ -73,6 +73,31 @@ def make_discarded(step: str = "email-1", email: str = ADA, **overrides: Any) ->
     return operators.OperatorDiscarded(**(_decision(step, email) | overrides))
 
 
+def make_held(what: str | None = None, email: str = ADA, **overrides: Any) -> operators.OperatorHeld:
+    return operators.OperatorHeld(**(_intent(what, email) | overrides))
+
+
+def make_resumed(what: str | None = None, email: str = ADA, **overrides: Any) -> operators.OperatorResumed:
+    return operators.OperatorResumed(**(_intent(what, email) | {"round": 1} | overrides))
+
+
+def make_cancelled(what: str | None = None, email: str = ADA, **overrides: Any) -> operators.OperatorCancelled:
+    return operators.OperatorCancelled(**(_intent(what, email) | overrides))
+
+
+def make_corrected(
+    field: operators.Correctable = "first_name", email: str = ADA, **overrides: Any
+) -> operators.ContactCorrected:
+    values: dict[str, Any] = {"contact": ids.contact_id(email), "at": NOW, "field": field, "by": "grace"}
+    return operators.ContactCorrected(**(values | {"value": "Augusta", "was": "Ada"} | overrides))
+
+
+def _intent(what: str | None, email: str) -> dict[str, Any]:
+    """About everything the person gets, unless said otherwise."""
+    contact = ids.contact_id(email)
+    return {"contact": contact, "at": NOW, "what": what or contact, "by": "grace"}
+
+
 def _delivery(step: str, email: str) -> dict[str, Any]:
     return _about(step, email) | {"provider_id": "re_1", "webhook": "msg_1"}
 

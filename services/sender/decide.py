@@ -9,7 +9,7 @@ import msgspec
 
 from eventlog.claims import Claim
 from journey.contact import Email
-from journey.plan import Planned
+from journey.plan import HELD, Planned
 
 KEY_LIFE = timedelta(hours=23)
 """The provider remembers an idempotency key for 24 h; after that the same key sends again."""
@@ -33,6 +33,13 @@ class Unwanted(msgspec.Struct, frozen=True):
     """Not to be sent as things stand. No fact: the plan says why, and another fact may change it."""
 
     reason: str
+
+
+class Interrupted(msgspec.Struct, frozen=True):
+    """Held while an attempt was open whose result nobody wrote down: that is a fact, so that the plan knows of it."""
+
+    attempt: int
+    at: datetime
 
 
 class Skip(msgspec.Struct, frozen=True):
@@ -64,7 +71,7 @@ class Send(msgspec.Struct, frozen=True):
     repeat: bool
 
 
-Decision = Ended | Unwanted | Later | Skip | Fail | Doubt | Lost | Send
+Decision = Ended | Unwanted | Interrupted | Later | Skip | Fail | Doubt | Lost | Send
 
 
 def decide(planned: Planned | None, claim: Claim | None, now: datetime) -> Decision:
@@ -76,6 +83,8 @@ def decide(planned: Planned | None, claim: Claim | None, now: datetime) -> Decis
         return Lost()
     if planned is None:
         return Doubt("no longer planned while an attempt was open") if claim else Skip("not_planned")
+    if planned.is_held:
+        return _held(planned, claim)
     if planned.unwanted:
         in_doubt = in_doubt_since(planned.email, claim) is not None
         return Doubt(f"{planned.unwanted} while an attempt was open") if in_doubt else Unwanted(planned.unwanted)
@@ -87,6 +96,13 @@ def decide(planned: Planned | None, claim: Claim | None, now: datetime) -> Decis
     if since and now - since > KEY_LIFE:
         return Doubt("unconfirmed for so long that the provider has forgotten the key")
     return Send(*_attempt(planned, claim))
+
+
+def _held(planned: Planned, claim: Claim | None) -> Decision:
+    """It waits, even in doubt: after the resume it is sent under the same key, or found to be unknown."""
+    if claim and claim.attempt not in planned.email.attempts:
+        return Interrupted(claim.attempt, claim.attempt_at)
+    return Unwanted(HELD)
 
 
 def of_this_round(claim: Claim | None, email: Email) -> Claim | None:

@@ -27,6 +27,7 @@ from services.sender.decide import (
     Doubt,
     Ended,
     Fail,
+    Interrupted,
     Later,
     Lost,
     Send,
@@ -36,7 +37,7 @@ from services.sender.decide import (
     in_doubt_since,
     of_this_round,
 )
-from services.sender.outcome import Answer, Close, Record, Wait, outcome
+from services.sender.outcome import Answer, Close, Record, Wait, interrupted, outcome
 from services.sender.render import claim_for
 
 CONTENDED_S = 2.0
@@ -167,6 +168,9 @@ async def _end(case: _Case, decision: Decision, shell: Shell) -> Outcome:
             return await _settle(case, shell, f"already {state}")
         case Unwanted(reason):
             return _NotWanted(f"unwanted: {reason}")
+        case Interrupted(attempt, begun_at):
+            await shell.events.append(interrupted(case.email_id, attempt, begun_at, shell.pace))
+            return _NotWanted("held, in doubt")
         case Skip(reason):
             await shell.events.append(EmailSkipped(**about, reason=reason))
             return await _settle(case, shell, f"skipped: {reason}")

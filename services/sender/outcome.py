@@ -128,6 +128,19 @@ def _attempt(
     )
 
 
+def interrupted(email_id: str, attempt: int, begun_at: datetime, pace: Pace) -> EmailAttemptFailed:
+    """An attempt whose sender stopped before it heard the answer, of an email that is held by now."""
+    return EmailAttemptFailed(
+        contact=EmailId.parse(email_id).contact,
+        at=begun_at,
+        email_id=email_id,
+        attempt=attempt,
+        reason="interrupted",
+        retry_at=begun_at + pace.retry_delay(attempt),
+        accepted="maybe",
+    )
+
+
 def verdict(answer: Refused) -> Literal["busy", "closed", "doubt", "final", "no", "maybe"]:
     kind = answer.error_type
     if kind == SAME_KEY_BUSY:

@@ -18,8 +18,13 @@ from tests.factories import (
     make_booking_cancelled,
     make_booking_created,
     make_booking_rescheduled,
+    make_cancelled,
+    make_corrected,
+    make_email_id,
     make_email_sent,
+    make_held,
     make_no_show_reported,
+    make_resumed,
     make_signup,
     make_triggered,
 )
@@ -67,11 +72,26 @@ def test_an_unknown_zone_is_shown_as_utc() -> None:
 @pytest.mark.parametrize(
     "fact",
     [make_signup(), make_booking_created(), make_booking_rescheduled(), make_triggered(), make_email_sent(),
-     make_booking_cancelled(reason="ill"), make_no_show_reported(), make_attempt_failed()],
+     make_booking_cancelled(reason="ill"), make_no_show_reported(), make_attempt_failed(), make_held(), make_resumed(),
+     make_cancelled(make_email_id()), make_corrected()],
     ids=lambda fact: fact.tag,
 )  # fmt: skip
 def test_every_fact_can_be_told_in_a_line(fact: Any) -> None:
     assert "\n" not in describe(fact)
+
+
+def test_a_held_email_says_so_and_has_no_time() -> None:
+    emails = {each["step"]: each for each in told(make_signup(), make_held(make_email_id("email-2")))["emails"]}
+    assert (emails["email-1"]["state"], emails["email-2"]["state"]) == ("pending", "held")
+    assert (emails["email-2"]["reason"], emails["email-2"]["due"]) == ("held", None)
+
+
+def test_what_people_did_by_hand_is_told_with_who_and_what_about() -> None:
+    assert describe(make_held(why="on holiday")) == "everything, by grace: on holiday"
+    assert describe(make_resumed(f"{ME}.christmas-2025")) == "christmas-2025, by grace"
+    assert describe(make_cancelled(make_email_id())) == "christmas-2025.nurture.once.email-1, by grace"
+    assert describe(make_corrected()) == "first_name: Ada -> Augusta, by grace"
+    assert describe(make_corrected("business_name", value="", was="")) == "business_name: nothing -> nothing, by grace"
 
 
 def test_hostile_text_is_shown_as_text() -> None:
@@ -91,6 +111,7 @@ def test_every_reason_of_the_plan_has_words() -> None:
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     }
     reasons = {text for text in texts if text.startswith(("already_sent_", "meeting_too", "booked_too", "nothing_to"))}
+    reasons |= texts & {"held", "cancelled", "came_due_while_held", "suppressed"}
     reasons |= {
         "booking_cancelled",
         "booking_rescheduled",
@@ -99,7 +120,7 @@ def test_every_reason_of_the_plan_has_words() -> None:
         "no_show_withdrawn",
     }
     assert reasons <= WHY.keys()
-    assert len(reasons) >= 9
+    assert len(reasons) >= 13
 
 
 def test_a_reason_without_words_is_shown_as_it_is() -> None:

@@ -33,6 +33,12 @@ def test_step_template_depends_on_segment(spring: Campaign) -> None:
     assert spring.template_for(step, {"red_systems": 3}).name == "hello"
 
 
+@pytest.mark.parametrize("policy", ["shift", "send", "skip"])
+def test_a_late_policy_is_read_and_shift_where_none_is_said(spring: Campaign, tmp_path: Path, policy: str) -> None:
+    assert spring.on_resume == "shift"
+    assert load_campaign(write(tmp_path, toml=f'on_resume = "{policy}"\n{TOML}')).on_resume == policy
+
+
 def test_unknown_steps_are_not_found(spring: Campaign) -> None:
     assert spring.sequence("nope") is None
     assert spring.step("nope", "email-1") is None
@@ -93,6 +99,11 @@ def test_supplied_variables_are_those_of_the_facts() -> None:
 
 
 REFUSED = {
+    "a late policy we do not know": (
+        'reply_to = "hello@example.com"',
+        'reply_to = "hello@example.com"\non_resume = "shfit"',
+        "'on_resume' must be one of shift, send, skip, not 'shfit'",
+    ),
     "a typo in a key": ('reply_to = "', 'replyto = "', "unknown key 'replyto'; did you mean 'reply_to'?"),
     "an unknown step key": ('testing_after = "0m"', 'testing_aftr = "0m"', "did you mean 'testing_after'?"),
     "a missing testing delay": ('testing_after = "0m"\n', "", "'testing_after' is missing"),

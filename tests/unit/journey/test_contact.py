@@ -13,6 +13,8 @@ from tests.factories import (
     at,
     make_attempt_failed,
     make_bounced,
+    make_cancelled,
+    make_corrected,
     make_delivered,
     make_discarded,
     make_email_failed,
@@ -20,6 +22,8 @@ from tests.factories import (
     make_email_sent,
     make_email_skipped,
     make_email_unknown,
+    make_held,
+    make_resumed,
     make_retried,
     make_signup,
 )
@@ -47,6 +51,16 @@ HISTORY: list[AnyFact] = [
     make_retried("email-8"),
     make_retried("email-8", round=1),
     make_discarded("email-8", round=2),
+    make_held(at=at(hours=1)),
+    make_resumed(round=0, at=at(hours=1)),
+    make_resumed(round=1, at=at(hours=2)),
+    make_cancelled(round=2, at=at(hours=3)),
+    make_held(round=2, at=at(hours=3)),
+    make_held(f"{ME}.{CAMPAIGN}", at=at(hours=2)),
+    make_cancelled(make_email_id("email-2"), at=at(hours=5)),
+    make_corrected(),
+    make_corrected(round=1, value="", at=at(hours=2)),
+    make_corrected("business_name", value="Ada & Co", was="Ada's Bakery"),
 ]
 
 

@@ -26,6 +26,7 @@ from tests.factories import (
     make_booking_cancelled,
     make_booking_created,
     make_booking_rescheduled,
+    make_corrected,
     make_signup,
     make_triggered,
 )
@@ -123,6 +124,55 @@ def test_a_trigger_fills_gaps_in_what_we_know_and_overrides_the_rest() -> None:
     said = values(CALLED, signup, make_triggered(values=brought))
     assert (said["offer"], said["business_name"]) == ("New", "Bakery")
     assert (said["red_systems"], said["first_name"]) == (2, "Ada")
+
+
+@pytest.mark.parametrize(
+    ("sequence", "facts"),
+    [
+        (NURTURE, [make_signup()]),
+        (PRECALL, [make_booking_created()]),
+        (PRECALL, [make_booking_created(booker=make_booker(first_name=""))]),
+        (CALLED, [make_triggered()]),
+        (CALLED, [make_triggered(first_name=None, values={"first_name": "Ada"})]),
+        (CALLED, [make_triggered(first_name=None)]),
+        (PRECALL, [make_signup(), make_booking_created()]),
+    ],
+)
+def test_a_corrected_name_is_used_wherever_the_name_came_from(sequence: Sequence, facts: list[AnyFact]) -> None:
+    corrected = make_corrected(at=at(hours=1))
+    assert values(sequence, *facts, corrected)["first_name"] == "Augusta"
+    assert values(sequence, *facts, make_corrected(at=at(hours=1), value=""))["first_name"] is None
+
+
+def test_a_corrected_business_name_is_used_and_may_be_none() -> None:
+    def corrected(value: str, was: str = "Ada's Bakery") -> AnyFact:
+        return make_corrected("business_name", value=value, was=was, at=at(hours=1))
+
+    assert values(NURTURE, make_signup(), corrected("Ada & Co"))["business_name"] == "Ada & Co"
+    assert values(NURTURE, make_signup(), corrected(""))["business_name"] is None
+    assert values(NURTURE, make_signup(business_name=None), corrected("Ada & Co", ""))["business_name"] == "Ada & Co"
+    assert values(PRECALL, make_booking_created(), corrected("Ada & Co", ""))["business_name"] == "Ada & Co"
+    assert values(CALLED, make_triggered(values={"business_name": 5}), corrected("6", "5"))["business_name"] == "6"
+
+
+def test_a_newer_form_that_says_something_else_wins_again() -> None:
+    facts: list[AnyFact] = [make_signup(), make_corrected(at=at(hours=1))]
+    same = make_signup(at=at(hours=2), red_systems=0)
+    other = make_signup(at=at(hours=2), first_name="Grace")
+    assert values(NURTURE, *facts, same)["first_name"] == "Augusta"
+    assert values(NURTURE, *facts, other)["first_name"] == "Grace"
+
+
+def test_somebody_whose_name_was_corrected_to_none_is_called_what_they_say_next() -> None:
+    facts: list[AnyFact] = [make_signup(first_name="Bot"), make_corrected(at=at(hours=1), was="Bot", value="")]
+    assert values(PRECALL, *facts, make_booking_created(sent_at=at(hours=2)))["first_name"] == "Ada"
+
+
+def test_without_a_name_the_template_falls_back() -> None:
+    said = values(NURTURE, make_signup(), make_corrected(at=at(hours=1), value=""))
+    shown = campaign().variables_for(said)
+    assert shown["first_name"] == campaign().variables["first_name"].fallback
+    assert shown["has_first_name"] is False
 
 
 def test_a_form_cannot_speak_for_the_calendar() -> None:

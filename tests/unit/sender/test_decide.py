@@ -4,17 +4,20 @@ from contracts.facts import AnyFact
 from eventlog.claims import Claim
 from journey.contact import fold
 from journey.plan import Pace, plan_all
-from services.sender.decide import Decision, Doubt, Ended, Fail, Later, Lost, Send, Skip, decide
+from services.sender.decide import Decision, Doubt, Ended, Fail, Interrupted, Later, Lost, Send, Skip, Unwanted, decide
 from tests.factories import (
     CAMPAIGN,
     NOW,
     at,
     make_attempt_failed,
+    make_cancelled,
     make_email_failed,
     make_email_id,
     make_email_sent,
     make_email_skipped,
     make_email_unknown,
+    make_held,
+    make_resumed,
     make_signup,
 )
 from tests.unit.journey.test_plan import ME, campaign
@@ -106,3 +109,27 @@ def test_an_email_no_longer_planned_with_an_open_attempt_is_in_doubt() -> None:
 
 def test_a_settled_claim_without_its_fact_is_looked_at_again() -> None:
     assert decided(make_signup(), claim=make_claim(settled=True)) == Lost()
+
+
+def test_a_held_email_waits_and_nothing_is_written_down() -> None:
+    assert decided(make_signup(), make_held()) == Unwanted("held")
+    assert decided(make_signup(), make_held(), now=EXPIRED) == Unwanted("held")
+
+
+def test_a_held_email_in_doubt_waits_and_is_repeated_after_the_resume() -> None:
+    maybe = make_attempt_failed(accepted="maybe", retry_at=at(minutes=1))
+    facts: list[AnyFact] = [make_signup(), maybe, make_held(at=at(minutes=1))]
+    assert decided(*facts, claim=make_claim(), now=at(minutes=2)) == Unwanted("held")
+    resumed = make_resumed(at=at(hours=1))
+    assert decided(*facts, resumed, claim=make_claim(), now=at(hours=1)) == Send(2, repeat=False)
+    late = make_resumed(at=at(hours=30))
+    assert isinstance(decided(*facts, late, claim=make_claim(), now=at(hours=30)), Doubt)
+
+
+def test_an_attempt_without_a_result_is_written_down_when_a_hold_comes_between() -> None:
+    assert decided(make_signup(), make_held(), claim=make_claim(), now=at(hours=1)) == Interrupted(1, NOW)
+
+
+def test_a_cancelled_email_that_may_have_been_accepted_is_in_doubt() -> None:
+    assert isinstance(decided(make_signup(), make_cancelled(), claim=make_claim()), Doubt)
+    assert decided(make_signup(), make_cancelled()) == Unwanted("cancelled")
