@@ -13,11 +13,11 @@ import rich_click as click
 import structlog
 from rich.console import Console
 
-from bench import burst, ingest, memory, million, schedule
+from bench import burst, ingest, memory, million, notion, schedule
 from bench.figures import Figure, Fsync, Setting, merged
 from bench.machine import Others, idle_share, machine
 from bench.report import as_json, show
-from cli.main import _loop_factory
+from cli.command import loop_factory
 
 Measure = Callable[[Setting], Awaitable[list[Figure]]]
 
@@ -27,6 +27,7 @@ MEASUREMENTS: Mapping[str, Measure] = {
     "burst": burst.measure,
     "memory": memory.measure,
     "million": million.measure,
+    "notion": notion.measure,
 }
 CORES = 2
 NOISY = 0.1
@@ -53,7 +54,7 @@ def bench(
     work = [(name, setting) for _ in range(runs) for setting in settings for name in only or MEASUREMENTS]
     figures: list[Figure] = []
     interrupted = False
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
         found = runner.run(machine())
         try:
             runner.run(_measure_all(work, figures))

@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 import structlog
 
-from cli.main import _loop_factory
+from cli.command import loop_factory
 from cli.runtime import stop_on_signal
 from contracts.messages import EmailDue
 from eventlog.connection import connect
@@ -54,6 +54,6 @@ async def measure() -> list[float]:
 
 if __name__ == "__main__":
     configure()
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
         seconds = runner.run(measure())
     Path(sys.argv[1]).write_bytes(msgspec.json.encode(seconds))

@@ -166,7 +166,7 @@ async def is_finished(broker: Broker, durable: topology.Durable) -> bool:
 
 
 async def _without_limits(port: int) -> None:
-    body = b'{"resend_rate": null, "notion_rate": null}'
+    body = b'{"resend_rate": null, "notion_rate": null, "notion_query_limit": null}'
     head = f"POST /_control/options HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Length: {len(body)}\r\n\r\n"
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(head.encode() + body)

@@ -9,11 +9,18 @@ from pydantic import SecretStr
 from services.settings import Settings
 
 SANDBOX_KEY = "re_sandbox"
+STAND_IN_POLL_S = 5.0
+"""Who tries it out does not want to wait, and this Notion is nobody else's."""
+
 SANDBOX_TOKEN = "ntn_sandbox"  # noqa: S105 - the stand-in takes any
 
 
 class NoBroker(RuntimeError):
     """No NATS to talk to."""
+
+
+class NoNotion(ValueError):
+    """No Notion to talk to, nor a stand-in."""
 
 
 class Backend(NamedTuple):
@@ -46,6 +53,25 @@ def nats_url(settings: Settings) -> str:
     return f"nats://127.0.0.1:{port}"
 
 
+def with_notion(settings: Settings) -> Settings:
+    """For a command: with the sandbox of a running `dripstream up` in the place of a Notion without a token.
+
+    Errors: NoNotion.
+    """
+    if settings.notion_token is not None:
+        return settings
+    if settings.notion_api_url is not None:
+        return settings.model_copy(update={"notion_token": SecretStr(SANDBOX_TOKEN)})
+    try:
+        socket.create_connection(("127.0.0.1", settings.sandbox_port), timeout=1).close()
+    except OSError as error:
+        raise NoNotion(
+            f"no Notion: NOTION_TOKEN is unset, and no sandbox answers on port {settings.sandbox_port}; "
+            "set it to the secret of your integration, or start `dripstream up` to try things in the sandbox"
+        ) from error
+    return with_stand_ins(settings, f"http://127.0.0.1:{settings.sandbox_port}")
+
+
 def needs_sandbox(settings: Settings) -> bool:
     """Whether anything is left for the stand-in: a token or an address of one's own means somebody else answers."""
     return _stand_in_for_resend(settings) or _stand_in_for_notion(settings)
@@ -64,6 +90,7 @@ def with_stand_ins(settings: Settings, sandbox_url: str) -> Settings:
             "notion_api_url": sandbox_url,
             "notion_email_sequence_db_id": settings.notion_email_sequence_db_id or EMAIL_SEQUENCE_DB_ID,
             "notion_businessx_db_id": settings.notion_businessx_db_id or BUSINESSX_DB_ID,
+            "notion_poll_s": min(settings.notion_poll_s, STAND_IN_POLL_S),
         }
     return settings.model_copy(update=update)
 

@@ -17,6 +17,7 @@ from contracts.bookings import BookingFact, Scheduled
 from contracts.deliveries import DeliveryFact
 from contracts.facts import AnyFact, EmailFact, SignupReceived, Triggered
 from contracts.ids import EmailId, contact_id
+from contracts.notion import RowIncomplete
 from contracts.operators import ContactCorrected, HandlingFailed, OperatorFact, OperatorIntent
 from eventlog.connection import connect
 from eventlog.log import EventLog
@@ -156,6 +157,8 @@ def describe(fact: AnyFact) -> str:
         return f"{fact.consumer}: {fact.reason}"
     if isinstance(fact, ContactCorrected):
         return f"{fact.field}: {fact.was or 'nothing'} -> {fact.value or 'nothing'}, by {fact.by}"
+    if isinstance(fact, RowIncomplete):
+        return f"{fact.database}: no room for {', '.join(fact.columns)}"
     if isinstance(fact, OperatorIntent):
         about = fact.what.partition(".")[2] or "everything"
         return f"{about}, by {fact.by}" + (f": {fact.why}" if fact.why else "")

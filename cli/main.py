@@ -1,10 +1,7 @@
 """The command line. Heavy imports stay inside the commands, so that `--help` is instant."""
 
-import asyncio
-import contextlib
 import getpass
 import sys
-from collections.abc import Awaitable, Callable, Iterator
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -12,25 +9,21 @@ from typing import Any
 
 import rich_click as click
 
+from cli.command import AS_JSON, DATA_DIR, PORT, SANDBOX_PORT, explained, load_settings, run_to_end
+from cli.notion_commands import notion
+from cli.template_commands import templates
+
 click.rich_click.USE_MARKDOWN = True
 click.rich_click.COMMAND_GROUPS = {
     "dripstream": [
         {"name": "Try it", "commands": ["demo", "up"]},
         {"name": "Run services one by one", "commands": ["ingest", "scheduler", "sender", "notion-sync", "sandbox"]},
-        {"name": "Write campaigns", "commands": ["campaigns", "simulate"]},
+        {"name": "Write campaigns", "commands": ["campaigns", "templates", "simulate"]},
+        {"name": "Notion", "commands": ["notion"]},
         {"name": "Look", "commands": ["contact", "pending", "failures", "schema"]},
         {"name": "Put right", "commands": ["retry", "discard", "resume", "trigger", "replay", "restored", "init"]},
     ]
 }
-
-DATA_DIR = click.option(
-    "--data-dir", type=click.Path(path_type=Path), help="Where state lives. [default: .dripstream, DRIPSTREAM_DATA_DIR]"
-)
-PORT = click.option("--port", type=int, help="Port of the webhooks. [default: 8000]")
-SANDBOX_PORT = click.option(
-    "--sandbox-port", type=int, help="Port of the stand-in for Resend and Notion. [default: 8025]"
-)
-AS_JSON = click.option("--json", "as_json", is_flag=True, help="One JSON document per line, for programs.")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -56,7 +49,7 @@ def up(**options: Any) -> None:
     """
     from cli.up import up as run
 
-    _run(partial(run, _settings(**options)))
+    run_to_end(partial(run, load_settings(**options)))
 
 
 @dripstream.command()
@@ -72,14 +65,14 @@ def demo(*, keep: bool, fresh: bool, **options: Any) -> None:
     """
     from cli.demo import demo as run
 
-    _run(partial(run, _settings(**options), keep=keep, fresh=fresh))
+    run_to_end(partial(run, load_settings(**options), keep=keep, fresh=fresh))
 
 
 def _service(name: str, about: str) -> click.Command:
     def run(**options: Any) -> None:
         from cli.runtime import run_alone
 
-        _run(partial(run_alone, name, _settings(**options)))
+        run_to_end(partial(run_alone, name, load_settings(**options)))
 
     run.__doc__ = f"{about}\n\nNeeds NATS_URL (or a running `dripstream up`) and `dripstream init`."
     command = click.command(name)(SANDBOX_PORT(DATA_DIR(run)))
@@ -102,7 +95,7 @@ def sandbox(**options: Any) -> None:
     """Run the stand-in for Resend and Notion alone; its page shows the mailbox and the tables."""
     from cli.up import sandbox as run
 
-    _run(partial(run, _settings(**options)))
+    run_to_end(partial(run, load_settings(**options)))
 
 
 @dripstream.command()
@@ -118,7 +111,7 @@ def init(*, as_json: bool, apply: bool, **options: Any) -> None:
     """
     from cli.operate import init as run
 
-    _run(partial(run, _settings(**options), apply=apply, as_json=as_json))
+    run_to_end(partial(run, load_settings(**options), apply=apply, as_json=as_json))
 
 
 @dripstream.command()
@@ -129,7 +122,7 @@ def pending(*, as_json: bool, limit: int | None, **options: Any) -> None:
     """List pending emails in the order of their time: the same keys as `nats kv ls timers`."""
     from cli.operate import pending as run
 
-    _run(partial(run, _settings(**options), limit=limit, as_json=as_json))
+    run_to_end(partial(run, load_settings(**options), limit=limit, as_json=as_json))
 
 
 @dripstream.command()
@@ -143,7 +136,7 @@ def contact(*, as_json: bool, email: str, **options: Any) -> None:
     """
     from cli.contact import contact as run
 
-    _run(partial(run, _settings(**options), email, as_json=as_json))
+    run_to_end(partial(run, load_settings(**options), email, as_json=as_json))
 
 
 @dripstream.command()
@@ -174,7 +167,7 @@ def trigger(
 
     pairs = dict(_pair(each) for each in values)
     call = partial(run, first_name=first_name, values=pairs, key=key, as_json=as_json)
-    _run(partial(call, _settings(**options), campaign, name, email))
+    run_to_end(partial(call, load_settings(**options), campaign, name, email))
 
 
 def _pair(text: str) -> tuple[str, str]:
@@ -201,8 +194,8 @@ def simulate(*, as_json: bool, **options: Any) -> None:
     """
     from cli.simulate import run
 
-    with _explained():
-        run(_settings(), as_json=as_json, **options)
+    with explained():
+        run(load_settings(), as_json=as_json, **options)
 
 
 @dripstream.command()
@@ -218,7 +211,7 @@ def replay(service: str, *, force: bool, **options: Any) -> None:
 
     if not force:
         click.confirm(f"Replay every fact to {service}?", abort=True)
-    _run(partial(run, _settings(**options), service))
+    run_to_end(partial(run, load_settings(**options), service))
 
 
 BY = click.option("--by", default=getpass.getuser, help="Who decides. [default: the name you are logged in with]")
@@ -238,7 +231,7 @@ def failures(*, as_json: bool, **options: Any) -> None:
     """
     from cli.failures import show
 
-    _run(partial(show, _settings(**options), as_json=as_json))
+    run_to_end(partial(show, load_settings(**options), as_json=as_json))
 
 
 @dripstream.command()
@@ -279,7 +272,7 @@ def _decide(what: str, ids: tuple[str, ...], *, every: bool, reason: str | None,
     if bool(ids) == every or (reason and not every):
         raise click.UsageError("name what you mean, or say --all (with --reason to say of what)")
     call = partial(act, what=what, ids=ids, every=every, reason=reason, even_unknown=even_unknown, who=Who(by, why))
-    _run(partial(call, _settings(**options)))
+    run_to_end(partial(call, load_settings(**options)))
 
 
 @dripstream.command()
@@ -292,7 +285,7 @@ def resume(service: str, **options: Any) -> None:
     """
     from cli.failures import lift
 
-    _run(partial(lift, _settings(**options), service))
+    run_to_end(partial(lift, load_settings(**options), service))
 
 
 @dripstream.command()
@@ -311,7 +304,7 @@ def restored(*, down_since: datetime | None, force: bool, **options: Any) -> Non
 
     if not force:
         click.confirm("Set aside every email whose time came before that?", abort=True)
-    _run(partial(run, _settings(**options), down_since))
+    run_to_end(partial(run, load_settings(**options), down_since))
 
 
 @dripstream.group()
@@ -328,8 +321,12 @@ def check(*, as_json: bool, **options: Any) -> None:
     """Refuse, with file and line, every campaign that could fail later. The services do the same at start."""
     from cli.operate import check_campaigns
 
-    if not check_campaigns(_settings(**options), as_json=as_json):
+    if not check_campaigns(load_settings(**options), as_json=as_json):
         sys.exit(1)
+
+
+dripstream.add_command(notion)
+dripstream.add_command(templates)
 
 
 @dripstream.command()
@@ -342,68 +339,6 @@ def schema(*, write: Path | None) -> None:
         write.write_text(page())
     else:
         click.echo(page(), nl=False)
-
-
-def _settings(**options: Any) -> Any:
-    """The settings, or an exit that names what is wrong with them, without values."""
-    from pydantic import ValidationError
-
-    from services.logs import configure
-    from services.settings import Settings
-
-    given = {name: value for name, value in options.items() if value is not None}
-    try:
-        settings = Settings.load(**given)
-    except ValidationError as error:
-        lines = [f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors()]
-        _exit("settings: " + "; ".join(lines))
-    except ValueError as error:
-        _exit(f"settings: {error}")
-    configure(settings.log_format)
-    return settings
-
-
-def _run(main: Callable[[], Awaitable[int | None]]) -> None:
-    """Run to the end; what can be explained is explained in one line, and is an exit code of 1."""
-
-    async def run() -> int | None:
-        return await main()
-
-    with _explained():
-        runner = asyncio.Runner(loop_factory=_loop_factory())
-        with runner:
-            sys.exit(runner.run(run()) or 0)
-
-
-@contextlib.contextmanager
-def _explained() -> Iterator[None]:
-    from cli.backends import NoBroker
-    from eventlog.connection import Unavailable
-    from eventlog.server import ServerFailed
-    from eventlog.topology import Incomplete, OldServer
-    from journey.campaign import CampaignError
-
-    try:
-        yield
-    except (NoBroker, Unavailable, ServerFailed, Incomplete, OldServer, CampaignError, ValueError) as error:
-        _exit(str(error))
-    except OSError as error:
-        _exit(f"{error.strerror or error}" + (f": {error.filename}" if error.filename else ""))
-    except KeyboardInterrupt:
-        sys.exit(130)
-
-
-def _exit(message: str) -> Any:
-    click.secho(f"dripstream: {message}", fg="red", err=True)
-    sys.exit(1)
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    try:
-        import uvloop
-    except ImportError:  # Windows has none
-        return None
-    return uvloop.new_event_loop
 
 
 def main() -> None:

@@ -32,6 +32,7 @@ from contracts.deliveries import (
     EmailUndeliverable,
 )
 from contracts.ids import EmailId, digest
+from contracts.notion import RowIncomplete
 from contracts.operators import (
     ContactCorrected,
     HandlingFailed,
@@ -199,6 +200,7 @@ AnyFact = (
     | OperatorResumed
     | OperatorCancelled
     | ContactCorrected
+    | RowIncomplete
 )
 """Every fact, as a tagged union."""
 

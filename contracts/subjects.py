@@ -13,7 +13,7 @@ from contracts.base import Fact
 from contracts.ids import BadId, EmailId
 
 EVENTS, PARKED = "EVENTS", "PARKED"
-TIMERS, SENDS, PAGES = "timers", "sends", "pages"  # buckets
+TIMERS, SENDS, PAGES, TEMPLATES = "timers", "sends", "pages", "templates"  # buckets
 SCHEDULER, SENDER, NOTION_SYNC = "scheduler", "sender", "notion_sync"  # durables
 
 ALL_FACTS, ALL_PARKED, ALL_DUE = "events.>", "parked.>", "email.due.>"
@@ -29,8 +29,13 @@ def kv_subject(bucket: str, key: str) -> str:
     return f"$KV.{bucket}.{key}"
 
 
+def fact_name(fact: Fact) -> str:
+    """One name for one fact, of any contact."""
+    return f"{fact.contact}.{fact.tag}.{fact.id}"
+
+
 def fact_subject(fact: Fact) -> str:
-    return f"events.{fact.contact}.{fact.tag}.{fact.id}"
+    return f"events.{fact_name(fact)}"
 
 
 def facts_of(tag: str) -> str:

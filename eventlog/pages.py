@@ -16,6 +16,7 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
 
     Unless it was `refused`: then there is no page, and the next try need not wait for one to turn up.
     `rejected` is what Notion does not take, and since when, while it would take other rows.
+    `shown` is what stands, as far as we know, in the columns that people may change; anything else there is theirs.
     """
 
     page_id: str | None = None
@@ -24,13 +25,18 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     refused: bool = False
     rejected: Annotated[str, Meta(description="digest of the properties that were refused")] = ""
     rejected_at: Utc | None = None
+    shown: dict[str, str | float | bool | None] = {}
     v: int = 1
 
 
 class Columns(msgspec.Struct, frozen=True, kw_only=True):
-    """Which columns a database has, and how often they were made anew; `replayed`: every row was looked at since."""
+    """Which columns a database has, and how often they were made anew; `replayed`: every row was looked at since.
+
+    `ids` are the properties that our columns were last found to be: they keep theirs when somebody renames them.
+    """
 
     identity: str
+    ids: dict[str, str] = {}
     generation: int = 0
     replayed: bool = True
     v: int = 1

@@ -113,6 +113,7 @@ def streams(replicas: int = 1) -> tuple[StreamConfig, ...]:
             allow_msg_ttl=True,
         ),
         _bucket(subjects.PAGES, "Which Notion page shows what", max_msgs_per_subject=5),
+        _bucket(subjects.TEMPLATES, "Templates published in Notion, checked, for the sender", max_msgs_per_subject=5),
     )
     for config in wanted:
         config.num_replicas = replicas

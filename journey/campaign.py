@@ -2,17 +2,22 @@
 
 import re
 import tomllib
+from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
 from contracts.ids import TOKEN
 from journey.liquid_rules import check_condition
 from journey.model import Campaign, Late, Segment, Sequence, Step
 from journey.problems import CampaignError, Problem, Report
 from journey.sequences import read_sequences, refuse_twice
+from journey.templates import Sources, Template
 from journey.toml_table import Table, lines_of
 from journey.variables import MEETING, NUMBER_LIMIT, SUPPLIED, TEXT_LIMIT, URL_LIMIT, Format, Shown, Variable, url
+
+if TYPE_CHECKING:
+    from journey.compose import Supply
 
 __all__ = [
     "Campaign",
@@ -23,6 +28,7 @@ __all__ = [
     "Step",
     "load_campaign",
     "load_campaigns",
+    "template_from",
 ]
 
 SIZE_LIMIT, LINE_LIMIT = 100_000, 2_000
@@ -103,14 +109,12 @@ def _unfit(source: str) -> tuple[int, str] | None:
 
 
 def _campaign(folder: Path, table: Table) -> tuple[Campaign, list[Report]]:
-    from journey.compose import Supply, load_templates  # noqa: PLC0415 - who only reads the model needs no MJML
+    from journey.compose import load_templates  # noqa: PLC0415 - who only reads the model needs no MJML
 
     table.allow_only("name", "from", "reply_to", "on_resume", "constants", "segments", "variables", "sequences")
     variables, segments = _variables(table), _segments(table)
     constants = _constants(table, {"segment", *SUPPLIED, *variables})
-    samples = _samples(constants, variables, segments)
-    links = frozenset(each.name for each in variables.values() if each.format == "url")
-    templates, reports = load_templates(folder / "templates", Supply(samples, constants, links))
+    templates, reports = load_templates(folder / "templates", _supply(constants, variables, segments))
     written = {file.stem for file in (folder / "templates").glob("[!_]*.mjml")}
     sequences = read_sequences(table, tuple(segment.name for segment in segments), written)
     campaign = Campaign(
@@ -133,6 +137,21 @@ def _late(table: Table) -> Late:
     if text and text not in get_args(Late):
         table.refuse("on_resume", f"'on_resume' must be one of {', '.join(get_args(Late))}, not {text!r}")
     return next((each for each in get_args(Late) if each == text), "shift")
+
+
+def template_from(campaign: Campaign, name: str, sources: Sources) -> Template | tuple[str, ...]:
+    """A template of this campaign from other sources than its file; or why it cannot be, passing the same checks."""
+    from journey.compose import make_template  # noqa: PLC0415
+
+    layout = next(iter(campaign.templates.values())).layout
+    return make_template(name, sources, layout, _supply(campaign.constants, campaign.variables, campaign.segments))
+
+
+def _supply(constants: Mapping[str, str], variables: Mapping[str, Variable], segments: tuple[Segment, ...]) -> "Supply":
+    from journey.compose import Supply  # noqa: PLC0415
+
+    links = frozenset(each.name for each in variables.values() if each.format == "url")
+    return Supply(_samples(constants, variables, segments), constants, links)
 
 
 def _address(table: Table, key: str) -> str:
@@ -218,7 +237,7 @@ def _segment(table: Table, *, last: bool) -> Segment:
 
 
 def _samples(
-    constants: dict[str, str], variables: dict[str, Variable], segments: tuple[Segment, ...]
+    constants: Mapping[str, str], variables: Mapping[str, Variable], segments: tuple[Segment, ...]
 ) -> tuple[dict[str, Shown], ...]:
     """The variables of somebody with every value, with the longest values and with none, in each segment."""
     everything, longest = ({each.name: of[each.format] for each in variables.values()} for of in (_FULL, _LONGEST))

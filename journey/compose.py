@@ -1,26 +1,27 @@
-"""Template files to Templates: layout around body, checks, MJML. Every problem names file and line."""
+"""What an author wrote to Templates: layout around body, checks, MJML. Every problem names file and line."""
 
 import hashlib
 import html
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 import mrml
 
-from journey.front_matter import Source, checked_fields, read_source
-from journey.liquid_rules import NOWHERE, Finding, check, failure_of
+from journey.front_matter import Source, checked_fields, read_source, source_of, written
+from journey.liquid_rules import NOWHERE, Finding, check, failure_of, line_of
 from journey.markup import check_markup, with_plain_entities
 from journey.masking import Masked, mask
-from journey.problems import Report
-from journey.templates import Template
+from journey.problems import Problem, Report
+from journey.templates import Sources, Template
 from journey.variables import Shown
 
 SIZE_LIMIT = 50_000
-"""Of a template file, in bytes: ten times the longest we have seen, and mailboxes cut an email at 100 kB."""
+"""Of a template, in bytes: ten times the longest we have seen, and mailboxes cut an email at 100 kB."""
 
 _CONTENT = "[[content]]"
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 _COMMENT = re.compile(r"<!--(?:(?!<!--).)*?-->", re.DOTALL)
 
 
@@ -58,24 +59,87 @@ class Composed(NamedTuple):
         report.add(line, finding.reason)
 
 
+class Draft(NamedTuple):
+    """One template as written, and who is told what is wrong with which part of it."""
+
+    name: str
+    source: Source
+    text: str
+    """The text part, where it is written by hand."""
+
+    whole: str
+    """The file as it is, or would be."""
+
+    head: Report
+    body: Report
+    text_part: Report
+
+    @property
+    def problems(self) -> list[Problem]:
+        return [*self.head.problems, *self.body.problems, *self.text_part.problems]
+
+
 def load_templates(folder: Path, supply: Supply) -> tuple[dict[str, Template], list[Report]]:
     """Every `*.mjml` that is not a `_partial`. A template with problems is reported, not returned."""
     layout = _read_layout(folder / "_layout.mjml")
     reports, templates = [layout.report], {}
     for file in sorted(folder.glob("[!_]*.mjml")):
-        reports.append(report := Report(file))
-        text = _read(file, report)
-        source = read_source(text, report) if text else None
+        text_file = file.with_suffix(".txt")
+        reports += [report := Report(file), text_report := Report(text_file)]
+        whole, text = _read(file, report), _read(text_file, text_report) if text_file.exists() else ""
+        source = read_source(whole, report) if whole else None
         if source is None or not layout.text:
             continue
-        fields = checked_fields(source, supply.samples, report)
-        compiled = _compile(_compose(source, fields, layout, report), supply)
-        if compiled and not report.problems:
-            used = frozenset().union(*(check(each, supply.names).variables for each in (fields["subject"], compiled)))
-            templates[file.stem] = Template(
-                file.stem, _version(text, layout.text), **fields, html=compiled, variables=used
-            )
-    return templates, reports
+        if template := _template(Draft(file.stem, source, text, whole, report, report, text_report), layout, supply):
+            templates[file.stem] = template
+    return templates, [*reports, *_orphans(folder)]
+
+
+def make_template(name: str, sources: Sources, layout: str, supply: Supply) -> Template | tuple[str, ...]:
+    """From sources that stand in no file; or the reasons why they make no template, each with its place."""
+    report, head, body, text_part = (Report(Path(part)) for part in ("layout", "head", "body", "text"))
+    source = source_of(sources, head)
+    if not sources.body.strip():
+        head.add(1, "the body is empty")
+    for part in Sources.__struct_fields__:
+        if len(getattr(sources, part).encode()) > SIZE_LIMIT:
+            head.add(1, f"the {part} is longer than {SIZE_LIMIT:,} bytes")
+    if head.problems:  # the rest is not looked at: it may be too much
+        return tuple(each.reason for each in head.problems)
+    draft = Draft(name, source, sources.text, written(sources), head, body, text_part)
+    template = _template(draft, Layout(layout, report), supply)
+    return template or (
+        *(each.reason for each in head.problems),
+        *(f"line {each.line} of the body: {each.reason}" for each in body.problems),
+        *(f"line {each.line} of the plain text: {each.reason}" for each in text_part.problems),
+        *(f"line {each.line} of the layout: {each.reason}" for each in report.problems),
+    )
+
+
+def _template(draft: Draft, layout: Layout, supply: Supply) -> Template | None:
+    fields = checked_fields(draft.source, supply.samples, draft.head)
+    compiled = _compile(_compose(draft.source, fields, layout, draft.body), supply)
+    _check_text(draft, supply)
+    if not compiled or draft.problems:
+        return None
+    parts = (fields["subject"], compiled, draft.text)
+    return Template(
+        name=draft.name,
+        version=_version(draft.whole, layout.text, *filter(None, [draft.text])),
+        **fields,
+        html=compiled,
+        variables=frozenset().union(*(check(each, supply.names).variables for each in parts)),
+        sources=Sources(**fields, body="\n".join(draft.source.body), text=draft.text),
+        layout=layout.text,
+    )
+
+
+def _check_text(draft: Draft, supply: Supply) -> None:
+    findings = [*check(draft.text, supply.names).findings] or _failures(draft.text, supply)
+    if control := _CONTROL.search(draft.text):
+        findings.append(Finding(line_of(draft.text, control.start()), "holds a control character"))
+    for finding in findings:
+        draft.text_part.add(*finding)
 
 
 def _read_layout(file: Path) -> Layout:
@@ -85,6 +149,15 @@ def _read_layout(file: Path) -> Layout:
         report.add(1, f"must hold {_CONTENT} once, on a line of its own")
         return Layout("", report)
     return Layout(text, report)
+
+
+def _orphans(folder: Path) -> Iterator[Report]:
+    """Text parts whose template is not there: one of the two names is mistyped."""
+    for file in sorted(folder.glob("*.txt")):
+        if not file.with_suffix(".mjml").exists():
+            report = Report(file)
+            report.add(1, f"there is no {file.stem}.mjml whose text part it could be")
+            yield report
 
 
 def _read(file: Path, report: Report) -> str:

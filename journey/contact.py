@@ -22,6 +22,7 @@ from contracts.facts import (
     SignupReceived,
     Triggered,
 )
+from contracts.notion import RowIncomplete
 from contracts.operators import (
     ContactCorrected,
     Correctable,
@@ -184,7 +185,7 @@ def evolve(state: Contact, fact: Fact) -> Contact:
             return _delivered(state, fact)
         case OperatorFact() | OperatorIntent() | ContactCorrected():
             return _decided(state, fact)
-        case HandlingFailed():
+        case HandlingFailed() | RowIncomplete():
             return state
         case _:
             raise TypeError(f"no rule for {fact.tag}")

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from journey.liquid_rules import check, evaluate, failure_of
 from journey.problems import Report
+from journey.templates import Sources
 
 FIELDS = ("subject", "preheader")
 FIELD_LIMIT = 150
@@ -21,6 +22,21 @@ class Source(NamedTuple):
 
     body: list[str]
     body_line: int
+
+
+def source_of(sources: Sources, report: Report) -> Source:
+    """Of a template that stands in no file. A field that is missing is reported."""
+    fields = {name: getattr(sources, name) for name in FIELDS}
+    for name, value in fields.items():
+        if not value:
+            report.add(1, f"the {name} is missing")
+    return Source(fields, {}, sources.body.split("\n"), 1)
+
+
+def written(sources: Sources) -> str:
+    """The file that they are read from, as we write it."""
+    head = [f"{name}: {getattr(sources, name)}" for name in FIELDS]
+    return "\n".join(["---", *head, "---", sources.body])
 
 
 def read_source(text: str, report: Report) -> Source | None:

@@ -1,6 +1,8 @@
 """An email template and what it becomes for one recipient: subject, HTML and a text part."""
 
+import re
 from collections.abc import Mapping
+from typing import Self
 
 from msgspec import Struct
 
@@ -8,6 +10,21 @@ from journey.liquid_rules import evaluate, reason_of
 from journey.variables import printable
 
 SUBJECT_LIMIT = 200
+_BLANK_LINES = re.compile(r"\n\s*\n")
+
+
+class Sources(Struct, frozen=True):
+    """What an author writes of one template, in a file or in Notion; the layout is the campaign's."""
+
+    subject: str
+    preheader: str
+    body: str
+    text: str = ""
+    """The text part, where it is written by hand; "": it is made from the HTML."""
+
+    @classmethod
+    def of(cls, fields: Mapping[str, str], body: str, text: str) -> Self:
+        return cls(fields.get("subject", ""), fields.get("preheader", ""), body, text)
 
 
 class Template(Struct, frozen=True):
@@ -21,6 +38,8 @@ class Template(Struct, frozen=True):
     preheader: str
     html: str
     variables: frozenset[str]
+    sources: Sources
+    layout: str
 
 
 class Rendered(Struct, frozen=True):
@@ -42,7 +61,7 @@ def render(template: Template, variables: Mapping[str, object]) -> Rendered:
     try:
         subject = evaluate(template.subject, values, html=False)
         html = evaluate(template.html, values, html=True)
-        return Rendered(_one_line(subject), html, _text_part(html))
+        return Rendered(_one_line(subject), html, _text_part(template.sources.text, html, values))
     except Exception as error:
         raise RenderError(f"template {template.name}: {reason_of(error)}") from error
 
@@ -51,7 +70,9 @@ def _one_line(subject: str) -> str:
     return " ".join(printable(subject).split())[:SUBJECT_LIMIT].rstrip()
 
 
-def _text_part(html: str) -> str:
+def _text_part(by_hand: str, html: str, values: Mapping[str, object]) -> str:
+    if by_hand:  # a line of Liquid that says nothing leaves no gap
+        return _BLANK_LINES.sub("\n\n", evaluate(by_hand, values, html=False)).strip() + "\n"
     from journey.text_part import text_of  # noqa: PLC0415 - only who renders pays for its parser
 
     return text_of(html)

@@ -15,6 +15,8 @@ from inscriptis.model.tag import CustomHtmlTagHandlerMapping  # type: ignore[imp
 from lxml.html import HtmlElement as Element  # type: ignore[import-untyped]
 from lxml.html import document_fromstring
 
+from journey.masking import mask
+
 WIDTH = 76
 _BULLET = re.compile(r" +(\*|\d+\.) ")
 
@@ -25,6 +27,12 @@ def text_of(html: str) -> str:
         _write_out(link)
     lines = Inscriptis(tree, _config()).get_text().split("\n")
     return _one_blank_between("\n".join(map(_wrapped, lines)))
+
+
+def preview(html: str) -> str:
+    """The text part of a template whose Liquid is still in it: for people to read, and to begin their own from."""
+    masked = mask(html)
+    return masked.restored(text_of(masked.text))
 
 
 def _write_out(link: Element) -> None:

@@ -50,6 +50,13 @@ class Settings(BaseSettings):
     notion_rate_limit: float = Field(3.0, alias="NOTION_RATE_LIMIT", gt=0, le=10_000, description="calls a second")
     notion_email_sequence_db_id: str | None = Field(None, alias="NOTION_EMAIL_SEQUENCE_DB_ID")
     notion_businessx_db_id: str | None = Field(None, alias="NOTION_BUSINESSX_DB_ID")
+    notion_email_templates_db_id: str | None = Field(None, alias="NOTION_EMAIL_TEMPLATES_DB_ID")
+    notion_email_analytics_db_id: str | None = Field(None, alias="NOTION_EMAIL_ANALYTICS_DB_ID")
+    notion_email_queue_db_id: str | None = Field(None, alias="NOTION_EMAIL_QUEUE_DB_ID")
+    notion_poll_s: float = Field(
+        30.0, alias="NOTION_POLL_S", gt=0, le=3600, description="how often to look for what people did by hand"
+    )
+    templates: Literal["files", "notion"] = Field("files", alias="TEMPLATES", description="where they are written")
 
     sandbox_port: int = Field(8025, alias="DRIPSTREAM_SANDBOX_PORT", ge=0, le=65535)
 
@@ -68,7 +75,13 @@ class Settings(BaseSettings):
         """`NOTION_TOKEN=` in a compose file means unset, not an empty token."""
         return cls.model_fields[str(info.field_name)].get_default() if value == "" else value
 
-    @field_validator("notion_email_sequence_db_id", "notion_businessx_db_id")
+    @field_validator(
+        "notion_email_sequence_db_id",
+        "notion_businessx_db_id",
+        "notion_email_templates_db_id",
+        "notion_email_analytics_db_id",
+        "notion_email_queue_db_id",
+    )
     @classmethod
     def _database_id(cls, value: str | None) -> str | None:
         """With dashes, without, or inside a link copied from Notion."""

@@ -27,7 +27,11 @@ PURE = [
         ROOT / "services" / "ingest" / f"{name}.py"
         for name in ("signup", "calcom", "calcom_body", "calcom_people", "moments", "trigger", "binding")
     ),
-    ROOT / "services" / "notion_sync" / "projection.py",
+    *(
+        ROOT / "services" / "notion_sync" / f"{name}.py"
+        for name in ("analytics", "calls", "cells", "columns", "found", "hands", "projection", "queue", "row", "schema")
+    ),
+    ROOT / "services" / "notion_sync" / "template_rows.py",
 ]
 
 

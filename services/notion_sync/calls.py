@@ -84,8 +84,13 @@ def _zone(*people: Person | None) -> tzinfo:
     return UTC
 
 
-def booker(contact: Contact) -> Person | None:
-    """Who they are, as they last said when they booked or moved; None where nobody gave a name."""
+def introduced(contact: Contact) -> Scheduled | None:
+    """When they last said who they are, as they booked or moved; None where nobody gave a name."""
     times = [each for meeting in contact.meetings for each in meeting.times]
     said = [each for each in times if each.booker.name.strip() or each.booker.first_name.strip()]
-    return max(said, key=lambda each: (each.sent_at, each.id)).booker if said else None
+    return max(said, key=lambda each: (each.sent_at, each.id), default=None)
+
+
+def first_name(booker: Person) -> str:
+    """Of somebody who gave a name."""
+    return booker.first_name.strip() or booker.name.split()[0]

@@ -1,11 +1,9 @@
 """The handler of notion_sync: what happened to a contact, shown in Notion. Sends never depend on it."""
 
-import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from datetime import UTC, datetime
 
 import structlog
-from notion_client.helpers import extract_database_id
 
 from contracts import subjects
 from contracts.codec import decode_fact
@@ -19,28 +17,26 @@ from eventlog.pages import pages
 from journey.campaign import Campaign
 from journey.contact import fold
 from journey.plan import Pace
+from services.notion_sync.analytics import about_the_same, event_rows
 from services.notion_sync.answers import Refusal
 from services.notion_sync.api import Notion
-from services.notion_sync.projection import BUSINESSX, EMAIL_SEQUENCE, Database, rows_for
-from services.notion_sync.remade import remade
+from services.notion_sync.databases import databases
+from services.notion_sync.often import often
+from services.notion_sync.projection import rows_for
+from services.notion_sync.queue import queue_rows
+from services.notion_sync.remade import OnlyLooks, remade
+from services.notion_sync.rights import rights
+from services.notion_sync.row import Row
+from services.notion_sync.schema import BUSINESSX, Database
+from services.notion_sync.search import Search
 from services.notion_sync.upsert import Shell, upsert
 from services.settings import Settings
 
 log = structlog.get_logger(__name__)
 
-IDS: Mapping[Database, str] = {
-    EMAIL_SEQUENCE: "notion_email_sequence_db_id",
-    BUSINESSX: "notion_businessx_db_id",
-}
-"""The setting that names each database."""
-
 LOOK_S = 600.0
 
-__all__ = ["BadDatabaseId", "Shell", "keep_looking", "on_facts", "prepare", "shell_for", "work"]
-
-
-class BadDatabaseId(ValueError):
-    """A setting that is no id of a Notion database, nor a link to one."""
+__all__ = ["Shell", "keep_looking", "name_unwritable", "on_facts", "prepare", "shell_for", "work"]
 
 
 async def on_facts(items: Sequence[Item[AnyFact]], shell: Shell) -> Outcome:
@@ -51,18 +47,49 @@ async def on_facts(items: Sequence[Item[AnyFact]], shell: Shell) -> Outcome:
     """
     facts = [item.value for item in items]
     contact = facts[0].contact
-    state = fold(contact, [*await shell.events.history(contact), *facts])
-    wanted = rows_for(state, shell.campaigns, shell.pace)
-    attempt = max(item.attempt for item in items)
-    outcomes: list[Outcome] = []
-    for row in wanted:
-        if row.database in shell.notion.databases:
-            outcomes.append(await upsert(row, shell, attempt=attempt))
-            if isinstance(outcomes[-1], Pause):
-                break  # the others would hear the same
+    outcomes = await show(contact, facts, shell, attempt=max(item.attempt for item in items))
     outcome = together([*outcomes, *_unknown(facts, shell.campaigns)])
     echo = isinstance(outcome, Park) and all(isinstance(fact, HandlingFailed) for fact in facts)
     return Done("what was parked stays parked") if echo else outcome
+
+
+async def show(contact: str, news: Sequence[AnyFact], shell: Shell, *, attempt: int = 1) -> list[Outcome]:
+    """Bring everything that the news may have changed into line with all facts.
+
+    Once more where others came meanwhile: somebody else may have shown them before our older view was written.
+    Errors: Unavailable.
+    """
+    while True:
+        history = await shell.events.history(contact)
+        outcomes = await upsert_all(rows_about(contact, [*history, *news], news, shell), shell, attempt=attempt)
+        if not all(isinstance(each, Done) for each in outcomes):
+            return outcomes  # there will be another try
+        if len(await shell.events.history(contact)) == len(history):
+            return outcomes
+
+
+def rows_about(contact: str, history: Iterable[AnyFact], news: Iterable[AnyFact], shell: Shell) -> list[Row]:
+    """What may have changed with the news: the person before the rows that point there."""
+    facts = list(history)
+    state = fold(contact, facts)
+    rows = rows_for(state, shell.campaigns, shell.pace)
+    events = event_rows(state, about_the_same(facts, news), shell.campaigns)
+    every = [*rows, *queue_rows(state, shell.campaigns, shell.pace), *events]
+    return [row for row in every if row.database in shell.notion.databases]
+
+
+async def upsert_all(rows: Iterable[Row], shell: Shell, *, attempt: int = 1) -> list[Outcome]:
+    """Errors: Unavailable."""
+    outcomes: list[Outcome] = []
+    search, customer = Search(shell.notion), None
+    for row in rows:
+        outcomes.append(await upsert(row.of_customer(customer), shell, attempt=attempt, find=search.find))
+        if isinstance(outcomes[-1], Pause):
+            break  # the others would hear the same
+        if row.database == BUSINESSX:
+            page = await shell.pages.get(row.key)
+            customer = page.value.page_id if page else None
+    return outcomes
 
 
 def together(outcomes: Iterable[Outcome]) -> Outcome:
@@ -93,9 +120,28 @@ async def prepare(shell: Shell) -> None:
 
 async def keep_looking(shell: Shell, *, every_s: float = LOOK_S) -> None:
     """Until cancelled: a column may be deleted, or made anew, while nobody writes."""
-    while True:
+    unasked = set(shell.notion.databases)
+
+    async def look() -> None:
         await prepare(shell)
-        await asyncio.sleep(every_s)
+        unasked.intersection_update(await name_unwritable(unasked, shell))
+
+    await often(look, what="databases", every_s=every_s)
+
+
+async def name_unwritable(databases: Set[Database], shell: Shell) -> set[Database]:
+    """Say where our token may not write, before a row is refused; which ones nobody could ask now."""
+    left: set[Database] = set()
+    for database in sorted(databases):
+        try:
+            table = await shell.notion.table(database)
+            may = await rights(shell.notion, table.source_id)
+        except (Refusal, Unavailable):
+            left.add(database)
+            continue
+        if may.lacking:
+            log.error("notion_may_not_write", database=database, lacking=list(may.lacking))
+    return left
 
 
 def work(shell: Shell, *, slots: int = 4) -> Work[AnyFact]:
@@ -121,36 +167,20 @@ def shell_for(
     pace: Pace,
     *,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    only_looks: bool = False,
 ) -> Shell:
-    """Errors: BadDatabaseId, naming the setting. `await shell.notion.close()` at the end."""
+    """`only_looks`: no column is added, nor remembered. `await shell.notion.close()` at the end.
+
+    Errors: BadDatabaseId, naming the setting.
+    """
     columns = remade(broker)
     notion = Notion(
         token=settings.notion_token.get_secret_value() if settings.notion_token else "sandbox",
         url=settings.notion_api_url,
         per_second=settings.notion_rate_limit,
-        databases=_databases(settings),
+        databases=databases(settings),
         clock=clock,
-        looked=columns.look,
+        memory=OnlyLooks(columns) if only_looks else columns,
+        may_add_columns=not only_looks,
     )
     return Shell(EventLog(broker), pages(broker), columns, notion, campaigns, pace, clock)
-
-
-def _databases(settings: Settings) -> dict[Database, str]:
-    """The ids of the databases that are on. Without a token, only a stand-in elsewhere can be meant."""
-    found = {database: _database_id(settings, name) for database, name in IDS.items()}
-    reachable = settings.notion_token is not None or settings.notion_api_url is not None
-    for database, id_ in found.items():
-        if not (id_ and reachable):
-            name = Settings.model_fields[IDS[database]].alias if reachable else "NOTION_TOKEN"
-            log.info("notion_database_off", database=database, unset=name)
-    return {database: id_ for database, id_ in found.items() if id_ and reachable}
-
-
-def _database_id(settings: Settings, name: str) -> str | None:
-    """With dashes, without, or as a link copied from Notion."""
-    text: str | None = getattr(settings, name)
-    if text is None:
-        return None
-    if found := extract_database_id(text):
-        return found
-    raise BadDatabaseId(f"{Settings.model_fields[name].alias} is no id of a Notion database, nor a link to one")

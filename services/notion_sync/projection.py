@@ -1,18 +1,17 @@
 """What the pages of a contact should show. Pure: facts in, rows in Notion's write format out."""
 
 from collections.abc import Mapping
-from typing import Literal
 
-import msgspec
-
-from contracts.bookings import Person
+from contracts.bookings import Scheduled
 from contracts.facts import Assessment
-from contracts.ids import digest
+from contracts.operators import OperatorHeld
 from journey.contact import Contact, Signup
 from journey.meetings import Meeting
 from journey.model import SIGNUP, Campaign
 from journey.plan import Pace, Planned, plan
 from services.notion_sync import calls
+from services.notion_sync.row import Row
+from services.notion_sync.schema import BUSINESSX, EMAIL_SEQUENCE, EMAILS, HOLD
 from services.notion_sync.values import (
     Value,
     checkbox,
@@ -25,80 +24,10 @@ from services.notion_sync.values import (
     title,
 )
 
-Database = Literal["Email Sequence", "BusinessX Canada"]
-EMAIL_SEQUENCE: Database = "Email Sequence"
-BUSINESSX: Database = "BusinessX Canada"
-
 NOT_GIVEN = "N/A"
 PHASE, NURTURE, PRE_CALL = "Phase 1 Assessment", "Nurture Sequence", "Pre-Call Prep"
-EMAILS = 7
-"""The database has so many "Email N Sent" columns; what comes after the seventh step has none."""
-
 ENDED = frozenset({"sent", "skipped", "failed"})
 """`unknown` waits for a person, so it has not ended."""
-
-_PERSON = {
-    "Name": "title",
-    "Email": "email",
-    "First Name": "rich_text",
-    "Business Name": "rich_text",
-    "Assessment Score": "number",
-    "Red Systems": "number",
-    "Orange Systems": "number",
-    "Yellow Systems": "number",
-    "Green Systems": "number",
-    "Segment": "select",
-    "Campaign": "select",
-    "Signup Date": "date",
-}
-COLUMNS: Mapping[Database, Mapping[str, str]] = {
-    EMAIL_SEQUENCE: {
-        **_PERSON,
-        "Assessment Completed": "checkbox",
-        "Sequence Completed": "checkbox",
-        **{f"Email {n} Sent": "date" for n in range(1, EMAILS + 1)},
-    },
-    BUSINESSX: {
-        **_PERSON,
-        "Phase": "select",
-        "Christmas Campaign Status": "select",
-        "GPS Score": "number",
-        "Money Score": "number",
-        "Weakest System 1": "rich_text",
-        "Weakest System 2": "rich_text",
-        "Revenue Leak Total": "number",
-        **calls.COLUMNS,
-    },
-}
-"""Every column we write, with its type."""
-
-ADDED: Mapping[Database, Mapping[str, Value]] = {
-    EMAIL_SEQUENCE: {},
-    BUSINESSX: {
-        "Booking Status": {"select": {"options": [{"name": name} for name in calls.STATUSES]}},
-        "Diagnostic Call Date": {"date": {}},
-    },
-}
-"""Columns that are made where they are missing, as older databases do not have them; no others are."""
-
-
-class Row(msgspec.Struct, frozen=True):
-    """One page as it should be. `key` is its place in the bucket `pages`; `find_by` tells it among existing rows.
-
-    `generation`: how often columns of the database were made anew, and so had to be filled again.
-    """
-
-    database: Database
-    key: str
-    find_by: Mapping[str, str]
-    properties: Mapping[str, Value]
-    generation: int = 0
-
-    @property
-    def digest(self) -> str:
-        """The same for the same properties, on every machine."""
-        written = msgspec.json.encode(self.properties, order="deterministic").decode()
-        return digest(f"{written}{self.generation or ''}")
 
 
 def rows_for(contact: Contact, campaigns: Mapping[str, Campaign], pace: Pace) -> tuple[Row, ...]:
@@ -106,24 +35,45 @@ def rows_for(contact: Contact, campaigns: Mapping[str, Campaign], pace: Pace) ->
 
     Campaigns this process does not know are left out: nobody can tell what their rows should show.
     """
-    known = {name: signup for name, signup in contact.signups.items() if name in campaigns}
+    known = _known(contact, campaigns)
     rows = [_sequence_row(contact, known[name], campaigns[name], pace) for name in sorted(known)]
     call = calls.call_that_counts(contact)
     if known:
-        newest = max(known, key=lambda name: (known[name].latest.at, known[name].latest.id))
+        newest = newest_signup(contact, campaigns)
         return (*rows, _contact_row(contact, known[newest], campaigns[newest], call))
     return (_booker_row(contact, call),) if call else ()
+
+
+def _known(contact: Contact, campaigns: Mapping[str, Campaign]) -> dict[str, Signup]:
+    return {name: signup for name, signup in contact.signups.items() if name in campaigns}
+
+
+def newest_signup(contact: Contact, campaigns: Mapping[str, Campaign]) -> str:
+    """The campaign that the contact's own page speaks of; "" if they are in none we know."""
+    known = _known(contact, campaigns)
+    return max(known, key=lambda name: (known[name].latest.at, known[name].latest.id), default="")
+
+
+def contact_key(contact: str) -> str:
+    return f"contact.{contact}"
+
+
+def sequence_key(contact: str, campaign: str) -> str:
+    return f"sequence.{contact}.{campaign}"
 
 
 def _sequence_row(contact: Contact, signup: Signup, campaign: Campaign, pace: Pace) -> Row:
     emails = _emails(contact, campaign, pace)
     return Row(
         database=EMAIL_SEQUENCE,
-        key=f"sequence.{contact.id}.{campaign.id}",
+        key=sequence_key(contact.id, campaign.id),
+        contact=contact.id,
         find_by={"Email": _address(signup), "Campaign": option(campaign.name)},
+        incomplete=_without(email(signup.latest.email)),
         properties={
-            "Name": title(f"{signup.latest.first_name} - {campaign.name}"),
-            **_person(signup, campaign),
+            "Name": title(f"{first_name(contact, signup)} - {campaign.name}"),
+            **_person(contact, signup, campaign),
+            HOLD: checkbox(is_on_hold(contact, f"{contact.id}.{campaign.id}")),
             "Assessment Completed": checkbox(True),
             "Sequence Completed": checkbox(bool(emails) and all(each.state in ENDED for each in emails)),
             **{f"Email {n} Sent": date(None) for n in range(1, EMAILS + 1)},
@@ -136,11 +86,14 @@ def _contact_row(contact: Contact, signup: Signup, campaign: Campaign, call: Mee
     assessment = signup.latest.assessment
     return Row(
         database=BUSINESSX,
-        key=f"contact.{contact.id}",
+        key=contact_key(contact.id),
+        contact=contact.id,
         find_by={"Email": _address(signup)},
+        incomplete=_without(email(signup.latest.email)),
         properties={
-            "Name": title(signup.latest.first_name),
-            **_person(signup, campaign),
+            "Name": title(first_name(contact, signup)),
+            **_person(contact, signup, campaign),
+            HOLD: checkbox(is_on_hold(contact, contact.id)),
             "Phase": select(PHASE),
             "GPS Score": number(assessment.gps_score),
             "Money Score": number(assessment.money_score),
@@ -157,17 +110,45 @@ def _booker_row(contact: Contact, call: Meeting) -> Row:
     address = email(contact.address or "")
     return Row(
         database=BUSINESSX,
-        key=f"contact.{contact.id}",
+        key=contact_key(contact.id),
+        contact=contact.id,
         find_by={"Email": address["email"] or ""},
-        properties={**_names(calls.booker(contact)), "Email": address, **_standing(call, otherwise=None)},
+        properties={
+            **_names(contact, calls.introduced(contact)),
+            "Email": address,
+            HOLD: checkbox(is_on_hold(contact, contact.id)),
+            **_standing(call, otherwise=None),
+        },
+        incomplete=_without(address),
     )
 
 
-def _names(booker: Person | None) -> dict[str, Value]:
-    if booker is None:
+def is_on_hold(contact: Contact, what: str) -> bool:
+    """Whether exactly this is held, and not more or less than it: each page has its own tick."""
+    return isinstance(contact.intent(what), OperatorHeld)
+
+
+def first_name(contact: Contact, signup: Signup) -> str:
+    """As the form has it, unless somebody knows better."""
+    return contact.corrected("first_name", signup.latest.first_name, signup.latest.at) or ""
+
+
+def business_name(contact: Contact, signup: Signup) -> str:
+    """Likewise."""
+    given = contact.corrected("business_name", signup.latest.business_name, signup.latest.at)
+    return (given or "").strip() or NOT_GIVEN
+
+
+def _without(address: Value) -> tuple[str, ...]:
+    return () if address["email"] else ("Email",)
+
+
+def _names(contact: Contact, booking: Scheduled | None) -> dict[str, Value]:
+    if booking is None:
         return {}
-    name, first_name = booker.name.strip(), booker.first_name.strip()
-    return {"Name": title(name or first_name), "First Name": rich_text(first_name or name.split()[0])}
+    said = calls.first_name(booking.booker)
+    first = contact.corrected("first_name", said, booking.sent_at)
+    return {"Name": title(booking.booker.name.strip() or said), "First Name": rich_text(first)}
 
 
 def _standing(call: Meeting | None, *, otherwise: str | None) -> dict[str, Value]:
@@ -176,13 +157,13 @@ def _standing(call: Meeting | None, *, otherwise: str | None) -> dict[str, Value
     return {"Christmas Campaign Status": select(status), **(calls.call_columns(call) if call else {})}
 
 
-def _person(signup: Signup, campaign: Campaign) -> dict[str, Value]:
+def _person(contact: Contact, signup: Signup, campaign: Campaign) -> dict[str, Value]:
     """The columns both databases have."""
     latest = signup.latest
     return {
         "Email": email(latest.email),
-        "First Name": rich_text(latest.first_name),
-        "Business Name": rich_text((latest.business_name or "").strip() or NOT_GIVEN),
+        "First Name": rich_text(first_name(contact, signup)),
+        "Business Name": rich_text(business_name(contact, signup)),
         **_scores(latest.assessment),
         "Segment": select(campaign.segment_of(signup.values())),
         "Campaign": select(campaign.name),

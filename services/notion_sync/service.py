@@ -5,8 +5,12 @@ from collections.abc import Mapping
 
 from eventlog.connection import Broker
 from eventlog.consume import Consumer
+from eventlog.templates import Templates
 from journey.campaign import Campaign
 from services.notion_sync.handlers import keep_looking, shell_for, work
+from services.notion_sync.schema import TEMPLATES
+from services.notion_sync.templates import TemplatesShell, keep_templates
+from services.notion_sync.watch import keep_watching
 from services.settings import Settings
 
 
@@ -15,10 +19,17 @@ async def run(broker: Broker, settings: Settings, campaigns: Mapping[str, Campai
     if settings.notion_token is None:
         raise ValueError("notion_sync needs NOTION_TOKEN, or the sandbox in its place")
     shell = shell_for(broker, settings, campaigns, settings.pace)
-    looking = asyncio.create_task(keep_looking(shell))  # beside the work: Notion may take its time, or be away
+    beside = [  # the work: Notion may take its time, or be away
+        asyncio.create_task(keep_looking(shell)),
+        asyncio.create_task(keep_watching(broker, shell, every_s=settings.notion_poll_s)),
+    ]
+    if settings.templates == "notion" and TEMPLATES in shell.notion.databases:
+        publishing = TemplatesShell(shell.notion, Templates(broker), campaigns)
+        beside.append(asyncio.create_task(keep_templates(publishing, every_s=settings.notion_poll_s)))
     try:
         await Consumer(broker, work(shell), stop=stop).run()
     finally:
-        looking.cancel()
-        await asyncio.gather(looking, return_exceptions=True)
+        for task in beside:
+            task.cancel()
+        await asyncio.gather(*beside, return_exceptions=True)
         await shell.notion.close()

@@ -5,13 +5,14 @@ Notion has no idempotency key: a create that is repeated makes a second page. So
 again before its page would have shown itself to a query.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import msgspec
 import structlog
 
+from contracts.notion import RowIncomplete
 from eventlog.bucket import Bucket, Entry
 from eventlog.log import EventLog
 from eventlog.outcomes import Done, Outcome, Park, Pause, Retry
@@ -20,8 +21,10 @@ from journey.campaign import Campaign
 from journey.plan import Pace
 from services.notion_sync.answers import Refusal
 from services.notion_sync.api import Notion
-from services.notion_sync.projection import Row
+from services.notion_sync.found import Found
 from services.notion_sync.remade import Remade
+from services.notion_sync.row import Row
+from services.notion_sync.search import Search
 
 log = structlog.get_logger(__name__)
 
@@ -51,30 +54,45 @@ class Shell:
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
 
 
-async def upsert(row: Row, shell: Shell, *, attempt: int = 1) -> Outcome:
+Find = Callable[[Row], Awaitable[Found | None]]
+
+
+async def upsert(row: Row, shell: Shell, *, attempt: int = 1, find: Find | None = None) -> Outcome:
     """Bring one row into line, or say when to try again.
 
     Shape:  row → at most one write in Notion; its page id and digest in `pages`.
     Errors: Unavailable.
     """
     row = msgspec.structs.replace(row, generation=await shell.remade.generation(row.database))
+    find = find or Search(shell.notion).find
     try:
-        return await _bring_into_line(row, shell)
+        try:
+            return await bring_into_line(row, shell, find)
+        except Refusal as refused:
+            if not _may_be_the_customer(row, refused):
+                raise
+            return await bring_into_line(row.of_customer(None), shell, find)
     except Refusal as refused:
         return await _postpone(row, refused, shell, attempt)
 
 
-async def _bring_into_line(row: Row, shell: Shell) -> Outcome:
+async def bring_into_line(row: Row, shell: Shell, find: Find) -> Outcome:
+    """By what the bucket knows, and `find` where it knows nothing. Errors: Refusal, Unavailable."""
     entry = await shell.pages.get(row.key)
     if entry and entry.value.page_id:
         if entry.value.digest == row.digest:
             return Done(f"{row.database}: as it is")
-        return await _update(row, entry.value.page_id, entry.revision, shell)
+        return await _update(row, entry.value.page_id, entry, shell)
     if entry and (wait := _in_doubt_s(entry.value, shell.clock())):
         return Retry(wait, "an earlier create may have been accepted")
-    if found := await shell.notion.find(row):
-        return await _adopt(row, found, entry, shell)
-    return await _create(row, entry, shell)
+    if found := await find(row):
+        return await _adopt(row, found.id, entry, shell)
+    return await create(row, entry, shell)
+
+
+def _may_be_the_customer(row: Row, refused: Refusal) -> bool:
+    """Notion says the same where the page is gone that we write to, and where the one is gone that we point to."""
+    return row.points_to_customer and refused.code == "object_not_found"
 
 
 def _in_doubt_s(page: Page, now: datetime) -> float:
@@ -86,23 +104,37 @@ async def _adopt(row: Row, page_id: str, entry: Entry[Page] | None, shell: Shell
     page = Page(page_id=page_id, at=shell.clock())
     revision = await shell.pages.put(row.key, page, over=_revision(entry))
     if revision is None:
-        return _contended()
-    return await _update(row, page_id, revision, shell)
+        return contended()
+    return await _update(row, page_id, Entry(page, revision), shell)
 
 
-async def _update(row: Row, page_id: str, revision: int, shell: Shell) -> Outcome:
+async def _update(row: Row, page_id: str, entry: Entry[Page], shell: Shell) -> Outcome:
+    await say_incomplete(row, shell)
     try:
-        await shell.notion.update(page_id, row)
+        await shell.notion.update(row.database, page_id, row.changes(entry.value.shown))
     except Refusal as refused:
-        if not await _is_gone(row, page_id, refused, shell):
+        if _may_be_the_customer(row, refused) or not await is_gone(row, page_id, refused, shell):
             raise
         return _leave_alone(row, page_id)
-    page = Page(page_id=page_id, digest=row.digest, at=shell.clock())
+    page = Page(page_id=page_id, digest=row.digest, at=shell.clock(), shown=row.shown)
+    return await record_update(row, page, entry.revision, shell)
+
+
+async def record_update(row: Row, page: Page, revision: int, shell: Shell) -> Outcome:
+    """After the write. Where somebody else wrote at the same time, nobody knows which of the two the page shows."""
     if await shell.pages.put(row.key, page, over=revision):
         return Done(f"{row.database}: updated")
-    # Somebody else wrote at the same time: which of the two the page shows, nobody knows.
     await shell.pages.put(row.key, msgspec.structs.replace(page, digest=""), over=None)
-    return _contended()
+    return contended()
+
+
+async def say_incomplete(row: Row, shell: Shell) -> None:
+    """What does not fit into a row is left out of it, and that is a fact. Said once."""
+    if row.incomplete:
+        fact = RowIncomplete(
+            contact=row.contact, at=shell.clock(), database=row.database, columns=row.incomplete, row=row.key
+        )
+        await shell.events.append(fact)
 
 
 def _leave_alone(row: Row, page_id: str) -> Done:
@@ -111,37 +143,42 @@ def _leave_alone(row: Row, page_id: str) -> Done:
     return Done(f"{row.database}: its page is gone")
 
 
-async def _is_gone(row: Row, page_id: str, refused: Refusal, shell: Shell) -> bool:
+async def is_gone(row: Row, page_id: str, refused: Refusal, shell: Shell) -> bool:
     """The page alone: deleted, not shared any more, or in the trash. Errors: Refusal, if it is the database."""
     if refused.code == "object_not_found":
         await shell.notion.look_again(row.database)
         return True
-    return refused.status == 400 and await shell.notion.is_trashed(page_id)
+    if refused.status != 400:
+        return False
+    page = await shell.notion.retrieve(row.database, page_id)
+    return page is None or page.in_trash
 
 
-async def _create(row: Row, entry: Entry[Page] | None, shell: Shell) -> Outcome:
+async def create(row: Row, entry: Entry[Page] | None, shell: Shell) -> Outcome:
+    """Under a claim, so that of many one creates. Errors: Refusal, Unavailable."""
     begun = msgspec.structs.replace(entry.value if entry else Page(at=shell.clock()), at=shell.clock(), refused=False)
     claim = await shell.pages.put(row.key, begun, over=_revision(entry))
     if claim is None:
-        return _contended()
+        return contended()
+    await say_incomplete(row, shell)
     try:
-        page_id = await shell.notion.create(row)
+        page_id = await shell.notion.create(row.database, row.properties)
     except Refusal as refused:
         if not refused.maybe:  # nothing was made: whoever tries next need not wait
             await shell.pages.put(row.key, msgspec.structs.replace(begun, refused=True), over=claim)
         raise
-    page = Page(page_id=page_id, digest=row.digest, at=shell.clock())
+    page = Page(page_id=page_id, digest=row.digest, at=shell.clock(), shown=row.shown)
     if await shell.pages.put(row.key, page, over=claim):
         return Done(f"{row.database}: created")
     log.error("notion_page_orphaned", database=row.database, key=row.key, page=page_id)
-    return _contended()
+    return contended()
 
 
 def _revision(entry: Entry[Page] | None) -> int:
     return entry.revision if entry else 0
 
 
-def _contended() -> Retry:
+def contended() -> Retry:
     return Retry(CONTENDED_S, "another notion_sync is at it")
 
 

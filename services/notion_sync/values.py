@@ -11,7 +11,7 @@ from journey.variables import printable
 
 Value = dict[str, Any]
 
-PIECE, TOTAL = 2_000, 20_000
+PIECE, PIECES, TOTAL = 2_000, 100, 20_000
 EMAIL_LIMIT, OPTION_LIMIT = 200, 100
 
 
@@ -22,6 +22,14 @@ def title(text: str) -> Value:
 def rich_text(text: str | None) -> Value:
     """Nothing is an empty cell."""
     return {"rich_text": _pieces(text or "")}
+
+
+def verbatim(text: str) -> Value:
+    """Every character as it is. Errors: ValueError, where a cell cannot hold so much."""
+    pieces = [_piece(each) for each in _split(text)]
+    if len(pieces) > PIECES:
+        raise ValueError(f"is longer than the {PIECE * PIECES:,} characters that a cell of Notion takes")
+    return {"rich_text": pieces}
 
 
 def number(value: float | None) -> Value:
@@ -49,6 +57,11 @@ def checkbox(value: bool) -> Value:
     return {"checkbox": value}
 
 
+def relation(page_id: str | None) -> Value:
+    """To one page, or to none."""
+    return {"relation": [{"id": page_id}] if page_id else []}
+
+
 def date(moment: datetime | None, until: datetime | None = None, *, zone: tzinfo = UTC) -> Value:
     """To the second, with the offset that `zone` has then. An end before the start is left out: it is refused."""
     if moment is None:
@@ -63,7 +76,11 @@ def _clock(moment: datetime, zone: tzinfo) -> str:
 
 def _pieces(text: str) -> list[Value]:
     clean = _cut(printable(text).strip(), TOTAL)
-    return [{"type": "text", "text": {"content": piece}} for piece in _split(clean)]
+    return [_piece(each) for each in _split(clean)]
+
+
+def _piece(text: str) -> Value:
+    return {"type": "text", "text": {"content": text}}
 
 
 def _split(text: str) -> Iterator[str]:

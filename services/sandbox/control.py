@@ -31,10 +31,11 @@ def refuse_other_sites(connection: ASGIConnection[object, object, object, AppSta
 
 
 def rows(state: State) -> dict[str, list[dict[str, object]]]:
-    """Every page by database title, with bare values by column name."""
+    """Every page by database title, with bare values by column name; databases of one title count as one."""
     notion = state.store.notion
-    return {
-        database.title: [
+    found: dict[str, list[dict[str, object]]] = {}
+    for database in notion.databases.values():
+        found.setdefault(database.title, []).extend(
             {
                 "id": page.id,
                 "in_trash": page.in_trash,
@@ -42,9 +43,8 @@ def rows(state: State) -> dict[str, list[dict[str, object]]]:
             }
             for source in notion.sources_of(database.id)
             for page in notion.pages_of(source.id)
-        ]
-        for database in notion.databases.values()
-    }
+        )
+    return found
 
 
 def mail_view(mail: Mail, state: State) -> dict[str, object]:

@@ -225,6 +225,9 @@ def trashed(body: dict[str, object], *, otherwise: bool) -> bool:
 QUERY_FIELDS = frozenset({"filter", "sorts", "start_cursor", "page_size", "archived", "in_trash", "result_type"})
 
 
+CUT = {"type": "incomplete", "incomplete_reason": "query_result_limit_reached"}
+
+
 def query(state: State, call: Call) -> Answer:
     """Newly created pages may stay out of sight for `notion_query_lag_s`, as in the real one."""
     body = decode_body(call, QUERY_FIELDS)
@@ -237,9 +240,11 @@ def query(state: State, call: Call) -> Answer:
         for page in state.store.notion.pages_of(source.id)
         if page.in_trash == in_trash and page.created_at <= call.at - lag and matches(page)
     ]
-    ordered = sort_pages(source, found, body.get("sorts", []))
+    every = sort_pages(source, found, body.get("sorts", []))
+    ordered = every[: state.options.notion_query_limit]
     start = start_of([page.id for page in ordered], body.get("start_cursor"))
-    return json_answer(200, _result_page(source, ordered, start, size, call.query.get("filter_properties")))
+    results = _result_page(source, ordered, start, size, call.query.get("filter_properties"))
+    return json_answer(200, results | ({"request_status": CUT} if len(ordered) < len(every) else {}))
 
 
 def page_size(value: object) -> int:

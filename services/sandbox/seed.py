@@ -13,6 +13,7 @@ BUSINESSX_DATA_SOURCE_ID = "5a9d1c00-0000-4000-8000-0000000db12c"
 PERSON = (
     ("Name", "title"),
     ("Email", "email"),
+    ("Hold", "checkbox"),
     ("First Name", "rich_text"),
     ("Business Name", "rich_text"),
     ("Assessment Score", "number"),

@@ -1,6 +1,6 @@
 """The sender's handler: written to be run any number of times, beside itself, and to be stopped after any line."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -39,6 +39,7 @@ from services.sender.decide import (
 )
 from services.sender.outcome import Answer, Close, Record, Wait, interrupted, outcome
 from services.sender.render import claim_for
+from services.sender.templates import as_in_files
 
 CONTENDED_S = 2.0
 LAG_S, LOOKS = 1.0, 4
@@ -63,6 +64,8 @@ class Shell:
     campaigns: Mapping[str, Campaign]
     pace: Pace
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    templates: Callable[[Campaign], Awaitable[Campaign]] = as_in_files
+    """The campaign with the templates to use today."""
 
 
 async def on_due(items: Sequence[Item[EmailDue]], shell: Shell) -> Outcome:
@@ -219,12 +222,12 @@ async def _send(planned: Planned, contact: Contact, shell: Shell, item: Item[Ema
 
 
 async def _claim(planned: Planned, contact: Contact, shell: Shell, attempt: _Attempt) -> Claim | None:
-    """The claim to send under, begun; None if another sender has just begun. Errors: RenderError."""
+    """The claim to send under, begun; None if another sender has just begun. Errors: RenderError, Unavailable."""
     there = attempt.claimed
     if there and of_this_round(there.value, planned.email):
         begun = there if attempt.repeat else await shell.claims.start_attempt(there, shell.clock())
         return begun.value if begun else None
-    campaign = shell.campaigns[EmailId.parse(planned.email_id).campaign]
+    campaign = await shell.templates(shell.campaigns[EmailId.parse(planned.email_id).campaign])
     fresh = claim_for(planned, campaign, contact, attempt=attempt.number, now=shell.clock())
     return (await shell.claims.create(fresh, over=there.revision if there else 0)).value
 

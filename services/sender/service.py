@@ -1,14 +1,17 @@
 """The sender as a running service."""
 
 import asyncio
+import dataclasses
 from collections.abc import Mapping
 
 from eventlog.clock import broker_clock
 from eventlog.connection import Broker
 from eventlog.consume import Consumer
+from eventlog.templates import Templates
 from journey.campaign import Campaign
 from services.sender.handlers import shell_for, work
 from services.sender.resend_api import Resend
+from services.sender.templates import AsPublished
 from services.settings import Settings
 
 
@@ -21,6 +24,9 @@ async def run(broker: Broker, settings: Settings, campaigns: Mapping[str, Campai
     try:
         async with broker_clock(broker) as clock:
             shell = shell_for(broker, provider, campaigns, settings.pace, clock=clock.earliest)
+            if settings.templates == "notion":
+                published = AsPublished(Templates(broker), campaigns, clock.earliest)
+                shell = dataclasses.replace(shell, templates=published)
             await Consumer(broker, work(shell), stop=stop).run()
     finally:
         await provider.close()

@@ -16,7 +16,8 @@ from tests.e2e.site import broker_of
 
 OLD = ROOT / ".venv" / "old-server" / "bin" / "nats-server"
 NAMES = [
-    "EVENTS", "PARKED", "timers", "sends", "pages", "EVENTS > scheduler", "EVENTS > notion_sync", "KV_timers > sender",
+    "EVENTS", "PARKED", "timers", "sends", "pages", "templates",
+    "EVENTS > scheduler", "EVENTS > notion_sync", "KV_timers > sender",
 ]  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 from eventlog.connection import Broker
 from eventlog.outcomes import Done, Retry
 from services.notion_sync.handlers import Shell, prepare
-from services.notion_sync.projection import BUSINESSX
+from services.notion_sync.schema import BUSINESSX
 from services.sandbox.app import Sandbox
 from services.sandbox.faults import Fault, Match
 from services.sandbox.seed import BUSINESSX_DATA_SOURCE_ID

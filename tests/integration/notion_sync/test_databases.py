@@ -9,7 +9,7 @@ from eventlog.connection import Broker
 from eventlog.outcomes import Done, Park, Retry
 from eventlog.pages import Page
 from services.notion_sync.handlers import Shell, prepare
-from services.notion_sync.projection import BUSINESSX, EMAIL_SEQUENCE
+from services.notion_sync.schema import BUSINESSX, EMAIL_SEQUENCE
 from services.notion_sync.upsert import REJECTED
 from services.sandbox.app import Sandbox
 from services.sandbox.faults import Fault, Match
@@ -36,7 +36,12 @@ from tests.integration.notion_sync.kit import (
 async def test_a_database_without_an_id_is_off(broker: Broker, make_shell: Make, sandbox: Sandbox) -> None:
     with capture_logs() as logs:
         shell = make_shell(notion_email_sequence_db_id=None)
-    assert [log["unset"] for log in logs if log["event"] == "notion_database_off"] == ["NOTION_EMAIL_SEQUENCE_DB_ID"]
+    assert [log["unset"] for log in logs if log["event"] == "notion_database_off"] == [
+        "NOTION_EMAIL_SEQUENCE_DB_ID",
+        "NOTION_EMAIL_TEMPLATES_DB_ID",
+        "NOTION_EMAIL_ANALYTICS_DB_ID",
+        "NOTION_EMAIL_QUEUE_DB_ID",
+    ]
     assert isinstance(await happen(broker, shell, make_signup()), Done)
     assert counts(sandbox) == (0, 1)
 
@@ -67,16 +72,12 @@ async def rename(notion: AsyncClient, old: str, new: str) -> None:
     await notion.data_sources.update(EMAIL_SEQUENCE_DATA_SOURCE_ID, properties={old: {"name": new}})
 
 
-@pytest.mark.parametrize("ready", [False, True], ids=["before the start", "while running"])
-async def test_a_renamed_column_is_named_and_holds_up_only_its_database(
-    broker: Broker, shell: Shell, sandbox: Sandbox, clock: Clock, notion: AsyncClient, *, ready: bool
+async def test_a_column_renamed_before_it_was_ever_found_is_named_and_holds_up_only_its_database(
+    broker: Broker, shell: Shell, sandbox: Sandbox, clock: Clock, notion: AsyncClient
 ) -> None:
-    if ready:
-        await prepare(shell)
     await rename(notion, "Segment", "Group")
     with capture_logs() as logs:
-        if not ready:
-            await prepare(shell)
+        await prepare(shell)
         result = await happen(broker, shell, make_signup())
     assert isinstance(result, Retry)
     assert result.after_s == 300
@@ -89,6 +90,23 @@ async def test_a_renamed_column_is_named_and_holds_up_only_its_database(
     clock.advance(300)
     assert isinstance(await wake(shell, make_signup(), attempt=2), Done)
     assert counts(sandbox) == (1, 1)
+
+
+async def test_a_column_renamed_later_goes_on_being_written_and_is_named(
+    broker: Broker, make_shell: Make, sandbox: Sandbox, notion: AsyncClient
+) -> None:
+    before, signup = make_shell(), make_signup()
+    await prepare(before)
+    await rename(notion, "Segment", "Group")
+    assert isinstance(await happen(broker, before, signup), Done)
+    assert sequence_rows(sandbox)[0]["Group"] == "CRITICAL"
+    after = make_shell()
+    with capture_logs() as logs:
+        await prepare(after)
+    named = [log["columns"] for log in logs if log["event"] == "notion_columns_renamed"]
+    assert named == [{"Segment": "Group"}]
+    assert isinstance(await happen(broker, after, make_signup("bob@example.com")), Done)
+    assert [row["Group"] for row in sequence_rows(sandbox)] == ["CRITICAL", "CRITICAL"]
 
 
 async def test_a_database_of_several_sources_is_refused_by_name(

@@ -13,9 +13,10 @@ from eventlog.outcomes import Done, Retry
 from eventlog.pages import Page
 from journey.contact import fold
 from journey.plan import Pace
-from services.notion_sync.api import HOLD_S
 from services.notion_sync.handlers import Shell
-from services.notion_sync.projection import Row, rows_for
+from services.notion_sync.projection import rows_for
+from services.notion_sync.row import Row
+from services.notion_sync.turns import HOLD_S
 from services.notion_sync.upsert import IN_DOUBT, upsert
 from services.sandbox.app import Sandbox
 from services.sandbox.faults import Fault, Match

@@ -57,6 +57,7 @@ async def test_a_signup_makes_one_row_in_each_database(broker: Broker, shell: Sh
         "Segment": "CRITICAL",
         "Campaign": "Christmas 2025",
         "Signup Date": NOW.isoformat(timespec="milliseconds"),
+        "Hold": False,
     }
     assert sequence == {
         "id": sequence["id"],

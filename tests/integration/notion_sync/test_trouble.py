@@ -8,8 +8,8 @@ from structlog.testing import capture_logs
 from eventlog.connection import Broker
 from eventlog.outcomes import Done, Pause, Retry
 from services.notion_sync import api
-from services.notion_sync.api import HOLD_S
 from services.notion_sync.handlers import Shell, prepare
+from services.notion_sync.turns import HOLD_S
 from services.notion_sync.upsert import IN_DOUBT
 from services.sandbox.app import Sandbox
 from services.sandbox.faults import Fault, Match

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from contracts.bookings import BookingCreated
 from contracts.facts import AnyFact
-from services.notion_sync.projection import BUSINESSX
+from services.notion_sync.schema import BUSINESSX
 from tests.factories import (
     ADA,
     CAMPAIGN,
@@ -33,7 +33,15 @@ from tests.unit.notion_sync.test_projection import FULL, ME, STEPS, campaigns, c
 
 WINTER = datetime(2026, 12, 8, 19, 30, tzinfo=UTC)
 SHORT = timedelta(minutes=20)
-NEVER_SIGNED_UP = {"Name", "First Name", "Email", "Christmas Campaign Status", "Booking Status", "Diagnostic Call Date"}
+NEVER_SIGNED_UP = {
+    "Name",
+    "First Name",
+    "Email",
+    "Hold",
+    "Christmas Campaign Status",
+    "Booking Status",
+    "Diagnostic Call Date",
+}
 
 
 def shown(*facts: AnyFact) -> tuple[str | None, str | None]:
@@ -207,6 +215,7 @@ def test_somebody_who_booked_without_signing_up_has_a_page() -> None:
         "Name": {"title": text("Ada Lovelace")},
         "First Name": {"rich_text": text("Ada")},
         "Email": {"email": "Ada@Example.com"},
+        "Hold": {"checkbox": False},
         "Christmas Campaign Status": {"select": {"name": "Pre-Call Prep"}},
         "Booking Status": {"select": {"name": "Booked"}},
         "Diagnostic Call Date": {"date": {"start": "2026-12-08T14:30:00-05:00", "end": "2026-12-08T15:00:00-05:00"}},

@@ -10,7 +10,9 @@ from contracts.ids import contact_id
 from journey.campaign import Campaign, load_campaigns
 from journey.contact import fold
 from journey.plan import Pace
-from services.notion_sync.projection import BUSINESSX, COLUMNS, EMAIL_SEQUENCE, Row, rows_for
+from services.notion_sync.projection import rows_for
+from services.notion_sync.row import Row
+from services.notion_sync.schema import BUSINESSX, COLUMNS, EMAIL_SEQUENCE
 from services.settings import ROOT
 from tests.factories import (
     ADA,
@@ -76,6 +78,7 @@ PERSON = {
     "Segment": {"select": {"name": "CRITICAL"}},
     "Campaign": {"select": {"name": "Christmas 2025"}},
     "Signup Date": {"date": {"start": NOW.isoformat()}},
+    "Hold": {"checkbox": False},
 }
 
 
