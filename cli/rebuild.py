@@ -110,7 +110,9 @@ async def _asked(count: int, watching: Watching) -> bool | None:
         return None
     watching.stop()
     question = f"{count} rows were thrown away by hand: recreate them?"
-    return await asyncio.to_thread(click.confirm, question, default=False, err=True)
+    answer = await asyncio.to_thread(click.confirm, question, default=False, err=True)
+    watching.start()
+    return answer
 
 
 def _printer(*, as_json: bool) -> Any:

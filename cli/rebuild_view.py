@@ -49,14 +49,17 @@ class Watching:
             self._task = self._bar.add_task("reading rows", total=None, of="")
 
     def __enter__(self) -> Self:
-        if self._bar:
-            self._bar.start()
+        self.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
+
+    def start(self) -> None:
+        if self._bar:
+            self._bar.start()
 
     def stop(self) -> None:
         if self._bar:
