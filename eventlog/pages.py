@@ -17,6 +17,8 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     Unless it was `refused`: then there is no page, and the next try need not wait for one to turn up.
     `rejected` is what Notion does not take, and since when, while it would take other rows.
     `shown` is what stands, as far as we know, in the columns that people may change; anything else there is theirs.
+    `begun` is what is being written there, or may have been: until that is known, either may stand.
+    `generation`: how often columns had been made anew by then; what stood in those before is gone.
     """
 
     page_id: str | None = None
@@ -26,6 +28,8 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     rejected: Annotated[str, Meta(description="digest of the properties that were refused")] = ""
     rejected_at: Utc | None = None
     shown: dict[str, str | float | bool | None] = {}
+    begun: dict[str, str | float | bool | None] | None = None
+    generation: int = 0
     v: int = 1
 
 

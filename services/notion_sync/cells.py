@@ -33,11 +33,14 @@ def _text(piece: Mapping[str, Any]) -> str:
 
 
 def _moment(text: str | None) -> str | None:
-    """To the second; a day without a time is a day, and no moment."""
+    """To the second; a day without a time is a day, and no moment, and so is what is beyond our calendar."""
     if text is None or len(text) <= len("2026-11-21"):
         return text
-    moment = datetime.fromisoformat(text)
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC).isoformat(timespec="seconds")
+    try:
+        moment = datetime.fromisoformat(text)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC).isoformat(timespec="seconds")
+    except (ValueError, OverflowError):
+        return text
 
 
 def _page_ids(pages: Iterable[Mapping[str, Any]]) -> list[str]:

@@ -2,16 +2,16 @@
 
 from collections import defaultdict
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Literal
 
 import msgspec
 
 from eventlog.pages import Page
-from services.notion_sync.cells import Bare, Scalar, bare
+from services.notion_sync.cells import Bare, bare
 from services.notion_sync.found import Found
 from services.notion_sync.hands import touched
-from services.notion_sync.row import UNTICKED, Row
+from services.notion_sync.row import Row, known_to_stand
 from services.notion_sync.schema import ANALYTICS, BUSINESSX, COLUMNS, CUSTOMER, EMAIL_SEQUENCE, KEY, QUEUE, Database
 from services.notion_sync.values import Value
 
@@ -32,6 +32,9 @@ trashed  we made a page, and it is in the trash
 gone     we made a page, and it is not in this database any more
 moving   somebody is writing it, or may have written it since the rows were read
 """
+
+
+NOTHING = Page(at=datetime.min.replace(tzinfo=UTC))
 
 
 class Seen(msgspec.Struct, frozen=True):
@@ -106,7 +109,7 @@ class Finding(msgspec.Struct, frozen=True):
 
     def noted(self, now: datetime) -> Page:
         """What the bucket should say once the page shows what it should; a hand is still to be found by the watch."""
-        shown, before = self.row.shown, _shown(self.known, self.page)
+        shown, before = self.row.shown, known_to_stand(_known(self.known, self.page), self.row.generation)
         left = {name: before[name] for name in self.hands}
         settled = all(shown[name] == value for name, value in left.items())
         return Page(
@@ -114,6 +117,7 @@ class Finding(msgspec.Struct, frozen=True):
             digest=self.row.digest if settled else "",
             at=now,
             shown={**shown, **left},
+            generation=self.row.generation,
         )
 
     @property
@@ -137,7 +141,7 @@ def compare(row: Row, known: Page | None, sheet: Sheet, *, is_new: bool, related
             row if related else row.of_customer(None), known, "gone" if known and known.page_id else "missing"
         )
     differing = differences(row, page, skip=frozenset() if related else frozenset({CUSTOMER}))
-    by_hand = touched(row.database, page.cells, _shown(known, page)).keys() & differing.keys()
+    by_hand = touched(row.database, page.cells, _known(known, page), row.generation).keys() & differing.keys()
     changes = {name: each for name, each in differing.items() if name not in by_hand}
     return Finding(
         row=row,
@@ -157,10 +161,10 @@ def differences(row: Row, page: Seen, *, skip: frozenset[str] = frozenset()) -> 
     return {name: (page.cells.get(name), value) for name, value in wanted.items() if page.cells.get(name) != value}
 
 
-def _shown(known: Page | None, page: Seen | None) -> dict[str, Scalar]:
-    """What we know to stand on this page in the columns that people may change."""
-    return {**UNTICKED, **(known.shown if known and page and known.page_id == page.id else {})}
+def _known(known: Page | None, page: Seen | None) -> Page:
+    """What we know of this page, which may be nothing."""
+    return known if known and page and known.page_id == page.id else NOTHING
 
 
 def _is_same(one: Page, other: Page) -> bool:
-    return (one.page_id, one.digest, one.shown) == (other.page_id, other.digest, other.shown)
+    return msgspec.structs.replace(one, at=other.at) == other

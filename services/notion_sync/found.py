@@ -21,9 +21,9 @@ class Found(msgspec.Struct, frozen=True):
     created_at: datetime | None = None
 
     def shows(self, database: Database) -> dict[str, Bare]:
-        """Every column of ours that it has."""
+        """Every column of ours that it has, and that is of our type: what stands in others nobody can tell."""
         kinds = COLUMNS[database]
-        return {name: bare(kinds[name], cell) for name, cell in self.cells.items()}
+        return {name: bare(kinds[name], cell) for name, cell in self.cells.items() if kinds[name] in cell}
 
 
 class User(msgspec.Struct):

@@ -15,6 +15,7 @@ from contracts.operators import (
     OperatorHeld,
     OperatorResumed,
 )
+from eventlog.pages import Page
 from journey.campaign import Campaign
 from journey.contact import Contact
 from journey.plan import Pace, Planned, plan_all
@@ -23,7 +24,7 @@ from journey.wishes import Wish, correct, wish
 from services.notion_sync import calls
 from services.notion_sync.cells import Bare, Scalar
 from services.notion_sync.projection import NOT_GIVEN, newest_signup
-from services.notion_sync.row import UNTICKED
+from services.notion_sync.row import known_to_stand
 from services.notion_sync.schema import CANCELLED, EDITABLE, HELD, HOLD, QUEUED, STATUS, Database
 
 NAME_LIMIT = 200
@@ -41,13 +42,17 @@ class Hand(NamedTuple):
     at: datetime
 
 
-def touched(database: Database, cells: Mapping[str, Bare], shown: Mapping[str, Scalar]) -> dict[str, Scalar]:
-    """Which of a page's cells are not as we know them to be, with what stands there now."""
-    there = {**UNTICKED, **shown}
+def touched(database: Database, cells: Mapping[str, Bare], known: Page, generation: int) -> dict[str, Scalar]:
+    """The cells that are not as we know them to be, nor as we may just have written them, with what stands there."""
+    there, begun = known_to_stand(known, generation), known.begun or {}
     return {
         name: value
         for name, value in cells.items()
-        if name in EDITABLE[database] and name in there and not isinstance(value, tuple) and there[name] != value
+        if name in EDITABLE[database]
+        and name in there
+        and not isinstance(value, tuple)
+        and there[name] != value
+        and not (name in begun and begun[name] == value)
     }
 
 

@@ -20,7 +20,15 @@ from services.notion_sync.row import Row
 from services.notion_sync.schema import CUSTOMER, Database
 from services.notion_sync.search import Search
 from services.notion_sync.survey import Missing, Progress, Survey, for_each, page_id_of
-from services.notion_sync.upsert import bring_into_line, contended, create, is_gone, record_update, say_incomplete
+from services.notion_sync.upsert import (
+    begin,
+    bring_into_line,
+    contended,
+    create,
+    is_gone,
+    record_update,
+    say_incomplete,
+)
 
 AT_ONCE = 4
 """People whose rows are written at the same time: as many calls as keep three a second going."""
@@ -121,16 +129,21 @@ class Rebuild:
     async def _update(self, finding: Finding, page: Seen, entry: Entry[Page] | None) -> Outcome:
         """The columns that differ; of a page the bucket does not know, it learns first."""
         row, revision = finding.row, entry.revision if entry else 0
+        unnoted = Page(page_id=page.id, at=self._shell.clock())
         if entry is None or entry.value.page_id != page.id:
-            adopted = await self._shell.pages.put(row.key, Page(page_id=page.id, at=self._shell.clock()), over=revision)
+            adopted = await self._shell.pages.put(row.key, unnoted, over=revision)
             if adopted is None:
                 return contended()
             revision = adopted
         await say_incomplete(row, self._shell)
+        held = Entry(entry.value if entry and entry.value.page_id == page.id else unnoted, revision)
+        begun = await begin(row, finding.properties, held, self._shell)
+        if begun is None:
+            return contended()
         if not await self._write(finding, page):
             return LEFT
         self._written += 1
-        return await record_update(row, finding.noted(self._shell.clock()), revision, self._shell)
+        return await record_update(row, finding.noted(self._shell.clock()), begun, self._shell)
 
     async def _write(self, finding: Finding, page: Seen) -> bool:
         """Whether the page was there to be written to."""
@@ -171,13 +184,17 @@ class Rebuild:
         search = Search(self._shell.notion)
         before = len(await self._shell.events.history(contact))
 
-        async def act(finding: Finding, _: Entry[Page] | None) -> str | None:
+        async def act(finding: Finding, entry: Entry[Page] | None) -> str | None:
             row = finding.row
             if self._waits_for_person(row):
                 self._count(row, NOT_YET)
             elif row.key in keys:
                 try:
-                    outcome = await patiently(lambda: bring_into_line(row, self._shell, search.find), self._sleep)
+                    outcome = await (
+                        self._put_right(finding, entry)  # the bucket does not know what somebody changed there
+                        if finding.state in {"differs", "trashed"}
+                        else patiently(lambda: bring_into_line(row, self._shell, search.find), self._sleep)
+                    )
                     self._count(row, outcome)
                 except Refusal as refused:
                     self._refuse(row, refused)

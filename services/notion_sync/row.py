@@ -5,12 +5,36 @@ from collections.abc import Mapping
 import msgspec
 
 from contracts.ids import digest
+from eventlog.pages import Page
 from services.notion_sync.cells import Scalar, bare
-from services.notion_sync.schema import COLUMNS, CUSTOMER, EDITABLE, HOLD, Database
+from services.notion_sync.schema import (
+    CANCELLED,
+    COLUMNS,
+    CUSTOMER,
+    EDITABLE,
+    HELD,
+    HOLD,
+    QUEUED,
+    STATUS,
+    Database,
+)
 from services.notion_sync.values import Value, relation
 
 UNTICKED: Mapping[str, Scalar] = {HOLD: False}
 """What a page shows that we never wrote to: a tick on it is somebody's."""
+
+
+UNWRITTEN: Mapping[str, Scalar] = {"First Name": "", "Business Name": ""}
+"""What we know to be empty on a page that we wrote to without them."""
+
+OPEN = frozenset({QUEUED, HELD, CANCELLED})
+
+
+def known_to_stand(page: Page, generation: int) -> dict[str, Scalar]:
+    """In the columns that people may change; nothing of what stood in columns that were made anew since."""
+    if page.generation != generation or not page.shown:
+        return dict(UNTICKED)
+    return {**UNTICKED, **UNWRITTEN, **page.shown}
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -47,15 +71,19 @@ class Row(msgspec.Struct, frozen=True):
         cells = {name: bare(kinds[name], self.properties[name]) for name in names}
         return {name: value for name, value in cells.items() if not isinstance(value, tuple)}
 
-    def changes(self, shown: Mapping[str, Scalar]) -> dict[str, Value]:
-        """What to write over a page that shows this in what people may change.
+    def changes(self, known: Page) -> dict[str, Value]:
+        """What to write over a page of which this is known.
 
         A cell that is as we want it is left out: somebody may be changing it at this moment.
         """
-        wanted = self.shown
-        there = {**UNTICKED, **shown}
-        same = {name for name, value in wanted.items() if name in there and there[name] == value}
+        wanted, there, begun = self.shown, known_to_stand(known, self.generation), known.begun or {}
+        same = {name for name, value in wanted.items() if name in there and there[name] == value and name not in begun}
         return {name: value for name, value in self.properties.items() if name not in same}
+
+    def at_stake(self, changes: Mapping[str, Value]) -> dict[str, Scalar]:
+        """What people may change among what is about to be written; nobody can wish anything of what is over."""
+        wanted = {name: value for name, value in self.shown.items() if name in changes}
+        return {name: value for name, value in wanted.items() if name != STATUS or value in OPEN}
 
     @property
     def points_to_customer(self) -> bool:

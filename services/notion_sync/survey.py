@@ -21,6 +21,7 @@ from eventlog.pages import Page
 from services.notion_sync.answers import Refusal
 from services.notion_sync.compare import Finding, Seen, Sheet, compare
 from services.notion_sync.handlers import rows_about
+from services.notion_sync.projection import contact_key
 from services.notion_sync.queue import NOT_PLANNED, unplanned_row
 from services.notion_sync.reading import Person, Reader, Sleep
 from services.notion_sync.row import Row
@@ -156,7 +157,7 @@ class Survey:
     async def visit(self, contact: str, act: Act) -> None:
         """Each row of a contact in its turn: the person before the rows that point there."""
         rows, entries = await self._rows(contact)
-        customer, related = None, True
+        customer, related = await self._customer(contact)
         for each in rows:
             row, entry = _pointing_to(customer, each), entries[each.key]
             finding = await self._compare(row, entry, related=related)
@@ -164,6 +165,13 @@ class Survey:
             if row.database == BUSINESSX:
                 known = entry.value.page_id if entry else None
                 customer, related = page_id or known, page_id is not None
+
+    async def _customer(self, contact: str) -> tuple[str | None, bool]:
+        """The page of the person, and whether rows are to point there: not while nobody can look at it."""
+        if BUSINESSX not in self.unfit:
+            return None, True
+        entry = await self.shell.pages.get(contact_key(contact))
+        return (entry.value.page_id if entry else None), False
 
     async def _rows(self, contact: str) -> tuple[list[Row], Mapping[str, Entry[Page] | None]]:
         """What there should be, and then what the bucket says: of the two it is never the older one."""

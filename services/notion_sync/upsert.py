@@ -21,10 +21,13 @@ from journey.campaign import Campaign
 from journey.plan import Pace
 from services.notion_sync.answers import Refusal
 from services.notion_sync.api import Notion
+from services.notion_sync.cells import Scalar
 from services.notion_sync.found import Found
+from services.notion_sync.hands import touched
 from services.notion_sync.remade import Remade
-from services.notion_sync.row import Row
+from services.notion_sync.row import Row, known_to_stand
 from services.notion_sync.search import Search
+from services.notion_sync.values import Value
 
 log = structlog.get_logger(__name__)
 
@@ -110,14 +113,40 @@ async def _adopt(row: Row, page_id: str, entry: Entry[Page] | None, shell: Shell
 
 async def _update(row: Row, page_id: str, entry: Entry[Page], shell: Shell) -> Outcome:
     await say_incomplete(row, shell)
+    changes = row.changes(entry.value)
     try:
-        await shell.notion.update(row.database, page_id, row.changes(entry.value.shown))
+        theirs = await _by_hand(row, page_id, changes, entry.value, shell)
+        changes = {name: value for name, value in changes.items() if name not in theirs}
+        revision = await begin(row, changes, entry, shell)
+        if revision is None:
+            return contended()
+        await shell.notion.update(row.database, page_id, changes)
     except Refusal as refused:
         if _may_be_the_customer(row, refused) or not await is_gone(row, page_id, refused, shell):
             raise
         return _leave_alone(row, page_id)
-    page = Page(page_id=page_id, digest=row.digest, at=shell.clock(), shown=row.shown)
-    return await record_update(row, page, entry.revision, shell)
+    shown = {**row.shown, **theirs}
+    page = Page(page_id=page_id, digest=row.digest, at=shell.clock(), shown=shown, generation=row.generation)
+    return await record_update(row, page, revision, shell)
+
+
+async def _by_hand(
+    row: Row, page_id: str, changes: Mapping[str, Value], known: Page, shell: Shell
+) -> dict[str, Scalar]:
+    """What somebody has changed that we were about to write over, as it was before: the watch is still to hear it."""
+    before = known_to_stand(known, row.generation)
+    if not (known.shown and row.at_stake(changes).keys() & before.keys()):
+        return {}
+    page = await shell.notion.retrieve(row.database, page_id)
+    cells = touched(row.database, page.shows(row.database), known, row.generation) if page else {}
+    return {name: before[name] for name in cells.keys() & row.at_stake(changes).keys()}
+
+
+async def begin(row: Row, changes: Mapping[str, Value], entry: Entry[Page], shell: Shell) -> int | None:
+    """Note what is about to be written: it may be accepted unheard. The revision; None if somebody else is at it."""
+    begun = {name: value for name, value in row.shown.items() if name in changes}
+    page = msgspec.structs.replace(entry.value, digest="", begun=begun, at=shell.clock())
+    return await shell.pages.put(row.key, page, over=entry.revision)
 
 
 async def record_update(row: Row, page: Page, revision: int, shell: Shell) -> Outcome:
@@ -167,7 +196,7 @@ async def create(row: Row, entry: Entry[Page] | None, shell: Shell) -> Outcome:
         if not refused.maybe:  # nothing was made: whoever tries next need not wait
             await shell.pages.put(row.key, msgspec.structs.replace(begun, refused=True), over=claim)
         raise
-    page = Page(page_id=page_id, digest=row.digest, at=shell.clock(), shown=row.shown)
+    page = Page(page_id=page_id, digest=row.digest, at=shell.clock(), shown=row.shown, generation=row.generation)
     if await shell.pages.put(row.key, page, over=claim):
         return Done(f"{row.database}: created")
     log.error("notion_page_orphaned", database=row.database, key=row.key, page=page_id)

@@ -17,10 +17,13 @@ from contracts import subjects
 from contracts.base import Utc
 from contracts.ids import BadId, EmailId, contact_id, digest
 from eventlog.bucket import Bucket, Entry
-from eventlog.connection import Broker
+from eventlog.connection import Broker, Unavailable
+from eventlog.outcomes import Done
 from eventlog.pages import Page
 from journey.campaign import Campaign
 from journey.contact import fold
+from services.notion_sync.answers import Refusal
+from services.notion_sync.api import PAGE
 from services.notion_sync.cells import Bare, Scalar
 from services.notion_sync.found import Found
 from services.notion_sync.handlers import show
@@ -28,8 +31,9 @@ from services.notion_sync.hands import Hand, meant, touched
 from services.notion_sync.often import often
 from services.notion_sync.projection import contact_key, sequence_key
 from services.notion_sync.queue import queue_key
+from services.notion_sync.row import known_to_stand
 from services.notion_sync.schema import BUSINESSX, EDITABLE, KEY, QUEUE, Database
-from services.notion_sync.upsert import Shell
+from services.notion_sync.upsert import IN_DOUBT, Shell
 from services.notion_sync.values import option
 
 log = structlog.get_logger(__name__)
@@ -68,14 +72,29 @@ async def look(broker: Broker, database: Database, shell: Shell) -> int:
     """Every page edited since the last look; how many facts came of it. Errors: Refusal, Unavailable."""
     marks = Bucket(broker, subjects.PAGES, Looked)
     mark = await marks.get(_mark(database))
-    heard, newest = 0, mark.value.edited_at if mark else None
-    wanted = _since(mark.value.edited_at) if mark else None
-    async for page in shell.notion.rows(database, filter=wanted, sorts=LAST_EDITED):
-        heard += await on_page(database, page, shell)
-        newest = max(filter(None, [newest, page.edited_at]))
-    if newest and not (mark and mark.value.edited_at == newest):
-        await marks.put(_mark(database), Looked(newest), over=None)  # the older of two marks only looks twice
+    since = mark.value.edited_at if mark else None
+    generation = await shell.remade.generation(database)
+    heard = count = 0
+    async for page in shell.notion.rows(database, filter=_since(since) if since else None, sorts=LAST_EDITED):
+        heard += await _on_one(database, page, generation, shell)
+        count += 1
+        if count % PAGE == 0:  # the oldest first: what comes after a trouble is looked at again, and no more
+            await marks.put(_mark(database), Looked(page.edited_at), over=None)
+        since = max(filter(None, [since, page.edited_at]))
+    if since and not (mark and mark.value.edited_at == since):
+        await marks.put(_mark(database), Looked(since), over=None)  # the older of two marks only looks twice
     return heard
+
+
+async def _on_one(database: Database, page: Found, generation: int, shell: Shell) -> int:
+    """One page that cannot be read must not keep others from being heard. Errors: Refusal, Unavailable."""
+    try:
+        return await on_page(database, page, generation, shell)
+    except (Refusal, Unavailable):
+        raise
+    except Exception as error:  # noqa: BLE001 - undecodable, or a bug we have not met; its message may quote a person
+        log.error("notion_page_not_read", database=database, page=page.id, error=type(error).__name__)  # noqa: TRY400
+        return 0
 
 
 def _since(moment: Utc) -> Mapping[str, object]:
@@ -86,30 +105,57 @@ def _mark(database: Database) -> str:
     return f"looked.{digest(database)}"
 
 
-async def on_page(database: Database, page: Found, shell: Shell) -> int:
+async def on_page(database: Database, page: Found, generation: int, shell: Shell) -> int:
     """One page: what somebody meant becomes facts, what nobody can mean is put right. Errors: Refusal, Unavailable."""
     place = place_of(database, page.shows(database), shell.campaigns)
     entry = await shell.pages.get(place.key) if place else None
-    if place is None or entry is None or entry.value.page_id != page.id:
+    if place is None or entry is None or entry.value.page_id != page.id or page.in_trash:
         return 0  # not one of ours
-    cells = touched(database, page.shows(database), entry.value.shown)
-    if not cells or page.in_trash:
+    cells = touched(database, page.shows(database), entry.value, generation)
+    if cells:
+        return await _hear(database, page.id, place, entry, generation, shell)
+    if not entry.value.digest and not _is_being_written(entry.value, shell):  # an earlier look could not put it right
+        await _put_right(place, shell)
+    return 0
+
+
+def _is_being_written(page: Page, shell: Shell) -> bool:
+    return page.begun is not None and shell.clock() < page.at + IN_DOUBT
+
+
+async def _hear(
+    database: Database, page_id: str, place: Place, entry: Entry[Page], generation: int, shell: Shell
+) -> int:
+    """The page may be older than what we know of it: it is asked for by its id, which is always up to date."""
+    page = await shell.notion.retrieve(database, page_id)
+    now = await shell.pages.get(place.key)
+    if page is None or page.in_trash or now is None or now.revision != entry.revision:
+        return 0  # somebody is writing it, and the next look sees what became of it
+    cells = touched(database, page.shows(database), now.value, generation)
+    if not cells:
         return 0
-    history = await shell.events.history(place.contact)
-    state = fold(place.contact, history)
+    state = fold(place.contact, await shell.events.history(place.contact))
     facts = list(meant(state, place.what, cells, await _hand(page, shell), shell.campaigns, shell.pace))
     for fact in facts:
-        await shell.events.append(fact)
+        if (await shell.events.append(fact)).duplicate:
+            return 0  # somebody else was heard first: the next look decides anew
         log.info("notion_hand", tag=fact.tag, contact=fact.contact, database=database)
-    await _note(place, entry, cells, shell)
+    await _note(place, now, cells, generation, shell)
     if not facts:
-        await show(place.contact, (), shell)
+        await _put_right(place, shell)
     return len(facts)
 
 
-async def _note(place: Place, entry: Entry[Page], cells: Mapping[str, Scalar], shell: Shell) -> None:
+async def _put_right(place: Place, shell: Shell) -> None:
+    """Errors: Refusal, where it is not done yet; the next look tries again."""
+    if not all(isinstance(each, Done) for each in await show(place.contact, (), shell)):
+        raise Refusal("busy", "a page is not put right yet")
+
+
+async def _note(place: Place, entry: Entry[Page], cells: Mapping[str, Scalar], generation: int, shell: Shell) -> None:
     """What the page shows now, so that it is written again where that is not what we want."""
-    page = msgspec.structs.replace(entry.value, shown={**entry.value.shown, **cells}, digest="")
+    shown = {**known_to_stand(entry.value, generation), **cells}
+    page = msgspec.structs.replace(entry.value, shown=shown, digest="", begun=None, generation=generation)
     await shell.pages.put(place.key, page, over=entry.revision)
 
 

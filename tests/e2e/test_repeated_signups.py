@@ -42,7 +42,7 @@ async def changed(up: Site, broker_of_up: Broker) -> list[Mail]:
     assert await up.sign_up(BETTER)
     assert len(await up.mails(BOB)) < 4, "the form came too late to show anything"
     await up.has_finished(BOB)
-    await eventually(lambda: has_handled_all(broker_of_up))
+    await eventually(lambda: has_handled_all(broker_of_up), timeout=30)
     return await up.mails(BOB)
 
 

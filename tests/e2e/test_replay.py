@@ -17,13 +17,13 @@ async def test_a_replay_restores_lost_timers_and_nothing_else(here: Machine) -> 
         for person in (MARIA, TOM):
             assert await up.sign_up(person)
         await up.has_sent(2)
-        await eventually(lambda: has_handled_all(broker))
+        await eventually(lambda: has_handled_all(broker), timeout=30)
         timers = Timers(broker)
         before = await timers.pending()
         await broker.js.purge_stream(subjects.stream_of(subjects.TIMERS))
         assert await timers.pending() == []
         answer = await here.run("replay", "scheduler", "-f")
-        await eventually(lambda: has_handled_all(broker))
+        await eventually(lambda: has_handled_all(broker), timeout=30)
         assert await timers.pending() == before
         assert len(before) == 12
         assert await up.count() == 2

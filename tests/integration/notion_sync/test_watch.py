@@ -9,15 +9,17 @@ from notion_client import AsyncClient
 from contracts.base import Fact
 from contracts.facts import AnyFact
 from contracts.operators import ContactCorrected, OperatorCancelled, OperatorHeld, OperatorIntent, OperatorResumed
-from eventlog.connection import Broker
+from eventlog.connection import Broker, Unavailable
 from eventlog.log import EventLog
 from eventlog.outcomes import Done
+from services.notion_sync.answers import Refusal
 from services.notion_sync.handlers import Shell
 from services.notion_sync.schema import BUSINESSX, EMAIL_SEQUENCE, QUEUE, Database
-from services.notion_sync.watch import WATCHED, look
+from services.notion_sync.watch import WATCHED, look, on_page
 from services.sandbox.app import Sandbox
 from services.sandbox.faults import Fault, Match
 from services.sandbox.notion_model import PERSON_ID
+from services.sandbox.seed import BUSINESSX_DB_ID
 from tests.factories import (
     CAMPAIGN,
     at,
@@ -178,11 +180,11 @@ async def test_a_look_that_stopped_after_the_fact_is_repeated_without_a_second_o
     sandbox.person.edit(page(sandbox, BUSINESSX), {"Hold": True})
 
     async def stop(*_: object) -> None:
-        raise ConnectionError
+        raise Unavailable("the broker went away")
 
     with monkeypatch.context() as patched:
         patched.setattr("services.notion_sync.watch._note", stop)
-        with pytest.raises(ConnectionError):
+        with pytest.raises(Unavailable):
             await looked(broker, full)
     await looked(broker, full)
     assert len(await said(broker, OperatorIntent)) == 1
@@ -241,3 +243,111 @@ async def test_trouble_while_looking_loses_no_hand(broker: Broker, full: Shell, 
         with pytest.raises(Exception, match="conflict_error"):
             await look(broker, QUEUE, full)
     assert await look(broker, QUEUE, full) == 1
+
+
+async def test_a_column_made_anew_resumes_nobody_and_is_filled_again(
+    broker: Broker, full: Shell, sandbox: Sandbox
+) -> None:
+    await happen(broker, full, make_signup(), make_held())
+    await looked(broker, full)
+    sandbox.person.delete_columns(BUSINESSX_DB_ID, ["Hold", "First Name"])
+    sandbox.person.add_columns(BUSINESSX_DB_ID, {"Hold": "checkbox", "First Name": "rich_text"})
+    await full.notion.look_again(BUSINESSX)
+    assert await looked(broker, full) == 0
+    assert isinstance(await wake(full, make_held()), Done)
+    row = contact_rows(sandbox)[0]
+    assert (row["Hold"], row["First Name"]) == (True, "Ada")
+    assert await looked(broker, full) == 0
+    assert len(await said(broker, OperatorIntent, ContactCorrected)) == 1
+
+
+async def test_a_column_of_another_type_says_nothing(broker: Broker, full: Shell, sandbox: Sandbox) -> None:
+    await happen(broker, full, make_signup(), make_held())
+    sandbox.person.retype_column(BUSINESSX_DB_ID, "Hold", "rich_text")
+    await happen(broker, full, make_booking_created())
+    assert await looked(broker, full) == 0
+    assert len(await said(broker, OperatorIntent)) == 1
+
+
+async def test_a_write_nobody_heard_of_is_nobodys_hand(
+    broker: Broker, full: Shell, sandbox: Sandbox, clock: Clock
+) -> None:
+    await happen(broker, full, make_signup())
+    sandbox.add_fault(Fault("notion", "timeout_after_accept", Match("PATCH", "/v1/pages/*"), status=504))
+    held = make_held(f"{ME}.{CAMPAIGN}")
+    await happen(broker, full, held)
+    assert {row["Hold"] for row in (*sequence_rows(sandbox), *contact_rows(sandbox))} == {True, False}
+    clock.advance(120)
+    assert await looked(broker, full) == 0
+    assert isinstance(await wake(full, held, attempt=2), Done)
+    assert await looked(broker, full) == 0
+    assert await said(broker, OperatorIntent) == [held]
+
+
+async def test_a_hand_is_not_written_over_by_what_came_from_elsewhere(
+    broker: Broker, full: Shell, sandbox: Sandbox
+) -> None:
+    """Somebody cancels one email, and then holds the person: both count."""
+    await happen(broker, full, make_signup())
+    sandbox.person.edit(str(queue(sandbox)["email-3"]["id"]), {"Status": "cancelled"})
+    await happen(broker, full, make_held())
+    assert queue(sandbox)["email-3"]["Status"] == "cancelled"
+    assert [type(fact) for fact in await heard(broker, full)] == [OperatorCancelled]
+    statuses = {step: row["Status"] for step, row in queue(sandbox).items()}
+    assert (statuses["email-2"], statuses["email-3"]) == ("held", "cancelled")
+
+
+async def test_a_page_as_it_was_before_we_wrote_is_nobodys_hand(broker: Broker, full: Shell, sandbox: Sandbox) -> None:
+    """A query answers with a hundred pages, and some are older than our last write when their turn comes."""
+    await happen(broker, full, make_signup(first_name="Ann"))
+    [old] = [found async for found in full.notion.rows(BUSINESSX)]
+    await happen(broker, full, make_signup(first_name="Anna", at=at(hours=1)))
+    assert await on_page(BUSINESSX, old, 0, full) == 0
+    assert await said(broker, ContactCorrected) == []
+
+
+async def test_a_page_nobody_can_read_keeps_no_other_from_being_heard(
+    broker: Broker, full: Shell, sandbox: Sandbox
+) -> None:
+    await happen(broker, full, make_signup("bob@example.com"))
+    await happen(broker, full, make_signup())
+    first, second = (str(row["id"]) for row in table(sandbox, BUSINESSX))
+    sandbox.person.edit(first, {"Signup Date": "9999-12-31T23:00:00-05:00"})
+    sandbox.person.edit(second, {"Hold": True})
+    assert await looked(broker, full) == 1
+
+
+async def test_what_could_not_be_put_right_at_once_is_put_right_later(
+    broker: Broker, full: Shell, sandbox: Sandbox, clock: Clock
+) -> None:
+    await happen(broker, full, make_signup(), make_email_sent("email-1"))
+    sandbox.person.edit(str(queue(sandbox)["email-1"]["id"]), {"Status": "cancelled"})
+    sandbox.add_fault(Fault("notion", "status", Match("PATCH", "/v1/pages/*"), status=409))
+    with pytest.raises(Refusal):
+        await look(broker, QUEUE, full)
+    assert queue(sandbox)["email-1"]["Status"] == "cancelled"
+    clock.advance(100)
+    assert await look(broker, QUEUE, full) == 0
+    assert queue(sandbox)["email-1"]["Status"] == "sent"
+
+
+async def test_of_two_corrections_at_once_none_is_lost(broker: Broker, full: Shell, sandbox: Sandbox) -> None:
+    await happen(broker, full, make_signup())
+    sandbox.person.edit(page(sandbox, BUSINESSX), {"First Name": "Anna"})
+    sandbox.person.edit(page(sandbox, EMAIL_SEQUENCE), {"First Name": "Anne"})
+    await asyncio.gather(*(look(broker, each, full) for each in (BUSINESSX, EMAIL_SEQUENCE)))
+    await looked(broker, full)
+    names = [fact.value for fact in await said(broker, ContactCorrected) if isinstance(fact, ContactCorrected)]
+    assert sorted(names) == ["Anna", "Anne"]
+
+
+async def test_a_business_name_of_somebody_who_only_booked_is_heard(
+    broker: Broker, full: Shell, sandbox: Sandbox
+) -> None:
+    await happen(broker, full, make_booking_created())
+    sandbox.person.edit(page(sandbox, BUSINESSX), {"Business Name": "Engines Ltd"})
+    [fact] = await heard(broker, full)
+    assert isinstance(fact, ContactCorrected)
+    assert (fact.field, fact.value) == ("business_name", "Engines Ltd")
+    assert contact_rows(sandbox)[0]["Business Name"] == "Engines Ltd"
+    assert await looked(broker, full) == 0
