@@ -453,3 +453,13 @@ async def test_news_shown_between_facts_and_bucket_are_not_written_over(office: 
     [row] = table(office.sandbox, EMAIL_SEQUENCE)
     assert row["Email 1 Sent"]
     assert row["Email 2 Sent"]
+
+
+async def test_while_the_people_cannot_be_looked_at_nothing_stops_pointing_to_them(office: Office) -> None:
+    await office.happened(*life())
+    office.sandbox.person.delete_columns(BUSINESSX_DB_ID, ["Segment"])
+    before = office.sandbox.notion_rows()["Email Queue"]
+    rebuild = await office.rebuild()
+    assert rebuild._survey.unfit == [BUSINESSX]
+    assert office.sandbox.notion_rows()["Email Queue"] == before
+    assert before[0]["Customer"]
