@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from liquid import BoundTemplate, Environment, RenderContext, StrictDefaultUndefined
 from liquid.ast import Node
-from liquid.builtin.expressions.primitive import RangeLiteral
+from liquid.builtin.expressions.primitive import RangeLiteral, StringLiteral
 from liquid.exceptions import LiquidError, LiquidValueError, ResourceLimitError
 from liquid.expression import Expression
 from liquid.static_analysis import TemplateAnalysis
@@ -48,6 +48,8 @@ FILTER_LIMIT = 1_000
 
 BIGGEST = 10**30
 """Of what is calculated: far beyond anything an email says, and still quick to multiply."""
+
+_MARKUP = re.compile(r"[<>\"]")
 
 _INTERNAL_TAGS = frozenset({"content", "output", "illegal"})
 
@@ -212,15 +214,21 @@ def _disallowed(used: TemplateAnalysis, source: str) -> Iterator[Finding]:
 
 
 def _misused(template: BoundTemplate, supplied: Set[str], source: str) -> Iterator[Finding]:
-    """Ranges, and local names that would hide a supplied one (a checked link could then be replaced)."""
+    """Ranges; local names that would hide a supplied one (a checked link could then be replaced); and texts that are
+    markup, since the engine escapes what is supplied, but no text that stands in the template.
+    """
     for node in _nodes(template.nodes, RenderContext(template)):
         for name in (*node.template_scope(), *node.block_scope()):
             if name in supplied:
                 yield Finding(
                     line_of(source, node.token.start_index), f"{str(name)!r} is supplied; choose another name"
                 )
-        if any(isinstance(each, RangeLiteral) for each in _expressions(node.expressions())):
+        expressions = [*_expressions(node.expressions())]
+        if any(isinstance(each, RangeLiteral) for each in expressions):
             yield Finding(line_of(source, node.token.start_index), "a range such as (1..9) is not allowed")
+        if any(isinstance(each, StringLiteral) and _MARKUP.search(each.value) for each in expressions):
+            reason = "a text in a tag or expression must not hold '<', '>' or '\"'"
+            yield Finding(line_of(source, node.token.start_index), reason)
 
 
 def _nodes(nodes: Iterable[Node], context: RenderContext) -> Iterator[Node]:

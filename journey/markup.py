@@ -72,6 +72,8 @@ _SAFE_LINK = re.compile(r"https?://[A-Za-z0-9.-]+(:\d+)?([/?#]|$)|mailto:|tel:")
 _CONSTANT_LINK = re.compile(r"\{\{-?\s*(\w+)\s*-?\}\}([/?#]|$)")
 _VARIABLE_LINK = re.compile(r"\{\{-?\s*(\w+)\s*-?\}\}")
 _ACTIVE_CSS = re.compile(r"url\s*\(|expression\s*\(|@import|\\", re.IGNORECASE)
+_ATTRIBUTE = re.compile(r"[a-z][a-z-]*")
+_MARKUP = re.compile(r"[\"<>]")
 _ENTITY = re.compile(r"&([A-Za-z][A-Za-z0-9]*);")
 _XML_ENTITIES = frozenset({"amp", "lt", "gt", "quot", "apos"})
 
@@ -126,8 +128,12 @@ class _Walk:
 
     def _wrong(self, name: str, value: str) -> Iterator[str]:
         original = self.masked.restored(value).strip()
-        if name.lower().startswith("on") or name.lower() == "http-equiv":
+        if not _ATTRIBUTE.fullmatch(name):  # HREF and xlink:href are links as well; and Liquid has digits when masked
+            yield "the names of attributes have small letters and '-' only"
+        if name.startswith("on") or name == "http-equiv":
             yield "is not allowed"
+        if _MARKUP.search(value):  # the compiler copies it between double quotes as it is
+            yield "'\"', '<' and '>' are not allowed in it"
         if original != value.strip() and name not in _MAY_HOLD_LIQUID:
             yield "Liquid is allowed in links and titles only, where a value cannot become markup or style"
         if name in _LINKS and not self._is_safe_link(original) and not (name == "href" and self._is_url(original)):
