@@ -104,6 +104,8 @@ def make_template(name: str, sources: Sources, layout: str, supply: Supply) -> T
     for part in Sources.__struct_fields__:
         if len(getattr(sources, part).encode()) > SIZE_LIMIT:
             head.add(1, f"the {part} is longer than {SIZE_LIMIT:,} bytes")
+    if not head.problems and len(written(sources).encode()) > SIZE_LIMIT:  # it could be written, and not be read again
+        head.add(1, f"the whole is longer than {SIZE_LIMIT:,} bytes")
     if head.problems:  # the rest is not looked at: it may be too much
         return tuple(each.reason for each in head.problems)
     draft = Draft(name, source, sources.text, written(sources), head, body, text_part)

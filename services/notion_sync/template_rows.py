@@ -15,7 +15,8 @@ from services.notion_sync.values import Value, select, title, verbatim
 
 NAME, CAMPAIGN, TEXT = "Template ID", "Campaign", "Email Body Plain Text"
 
-_MARK = re.compile(r"\s*-- made from the HTML \(([a-z0-9]+)\)[^\n]*\s*\Z")
+_MADE = "-- made from the HTML ("
+_MARK = re.compile(re.escape(_MADE) + r"([a-z0-9]+)\)")
 
 
 class TemplateRow(msgspec.Struct, frozen=True):
@@ -64,9 +65,20 @@ def _in_a_section(body: str) -> str:
 
 def by_hand(cell: str) -> str:
     """The text part that somebody wrote; "" where what stands there was made from HTML, be it from an older one."""
-    mark = _MARK.search(cell)
-    text = cell[: mark.start()] + "\n" if mark else cell
-    return "" if not text.strip() or (mark and mark[1] == _digest(text)) else text
+    text, made_as = _unmarked(cell)
+    return "" if not text.strip() or made_as == _digest(text) else text
+
+
+def _unmarked(cell: str) -> tuple[str, str]:
+    """The text above our last line, and the digest in that line; "" where there is no such line.
+
+    Looked for from the end: a pattern that begins or ends in any amount of space takes time quadratic in that.
+    """
+    start = cell.rfind(_MADE)
+    mark = _MARK.match(cell, start) if start >= 0 else None
+    if mark is None or "\n" in cell[start:].rstrip():
+        return cell, ""
+    return cell[:start].rstrip() + "\n", mark[1]
 
 
 def text_cell_of(template: Template) -> str:
@@ -96,7 +108,7 @@ def _is_preview(text: str, template: Template) -> bool:
     if not text:
         return False
     made = msgspec.structs.replace(template, sources=msgspec.structs.replace(template.sources, text=""))
-    return _digest(text) == _digest(_MARK.sub("", text_cell_of(made)))
+    return _digest(text) == _digest(_unmarked(text_cell_of(made))[0])
 
 
 def properties(campaign: str, template: Template) -> dict[str, Value]:

@@ -1,5 +1,6 @@
 """Rows of Email Templates: what they say, and how a template is shown in one without losing a character."""
 
+import time
 from datetime import UTC, datetime
 from typing import Any
 
@@ -87,6 +88,20 @@ def test_a_preview_that_somebody_changed_is_by_hand_and_loses_our_last_line() ->
 def test_a_preview_without_our_last_line_is_still_a_preview() -> None:
     bare = text_cell_of(ONE).partition("\n-- made from")[0]
     assert template_of(row_of(found(**{"Email Body Plain Text": text(bare)})), campaign()) == ONE
+
+
+@pytest.mark.parametrize("cell", [" " * 200_000 + "x", "-- made from the HTML (a)" + " " * 200_000 + "\nx"])
+def test_any_amount_of_space_is_read_at_once(cell: str) -> None:
+    began = time.process_time()
+    assert by_hand(cell) == cell
+    assert time.process_time() - began < 1
+
+
+def test_what_makes_too_long_a_file_is_refused() -> None:
+    body = "<mj-raw>" + "x" * 49_980 + "</mj-raw>"
+    assert template_of(row_of(found(**{"Email Body HTML": text(body)})), campaign()) == (
+        "the whole is longer than 50,000 bytes",
+    )
 
 
 def test_a_hand_written_text_is_shown_as_it_is() -> None:
