@@ -17,7 +17,7 @@ from journey.campaign import Campaign
 from journey.templates import Template
 from services.notion_sync.found import Found
 from services.notion_sync.often import often
-from services.notion_sync.schema import TEMPLATES, Database
+from services.notion_sync.schema import COLUMNS, TEMPLATES, Database
 from services.notion_sync.template_rows import TemplateRow, by_name, row_of, template_of
 
 log = structlog.get_logger(__name__)
@@ -33,6 +33,8 @@ class Rows(Protocol):
     """What is asked of Notion."""
 
     def rows(self, database: Database) -> AsyncIterator[Found]: ...
+
+    async def look_again(self, database: Database) -> object: ...
 
 
 @dataclass(frozen=True)
@@ -56,9 +58,13 @@ async def sync_templates(shell: TemplatesShell) -> None:
     """One look at Notion. Can be stopped after any line, run twice, and run beside itself.
 
     Shape:  rows of Email Templates → at most one write to the bucket for each.
-    Errors: Refusal, Unavailable; nothing is withdrawn unless every row was read.
+    Errors: Refusal, Unavailable; nothing is withdrawn unless every row was read, with all its columns.
     """
-    rows = [row_of(each) async for each in shell.notion.rows(TEMPLATES) if not each.in_trash]
+    pages = [each async for each in shell.notion.rows(TEMPLATES) if not each.in_trash]
+    if any(COLUMNS[TEMPLATES].keys() - each.cells.keys() for each in pages):
+        await shell.notion.look_again(TEMPLATES)  # somebody changed the columns, which says nothing about the rows
+        return
+    rows = [row_of(each) for each in pages]
     published = by_name(row for row in rows if row.is_published)
     known = await shell.store.all()
     for name, theirs in published.items():

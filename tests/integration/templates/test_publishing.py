@@ -178,6 +178,20 @@ async def test_nothing_is_withdrawn_when_notion_answers_in_part(office: Office, 
     assert not [key for key, entry in (await shell.store.all()).items() if entry and entry.value.withdrawn]
 
 
+@pytest.mark.parametrize("column", ["Status", "Campaign", "Email Body HTML"])
+async def test_a_deleted_column_changes_nothing_for_the_sender(
+    office: Office, shell: TemplatesShell, column: str
+) -> None:
+    await office.push()
+    await sync_templates(shell)
+    before = await shell.store.last_sequence()
+    await office.notion.data_sources.update(office.source, properties={column: None})
+    for _ in range(2):
+        with pytest.raises(Refusal, match="database does not fit"):
+            await sync_templates(shell)
+    assert await shell.store.last_sequence() == before
+
+
 async def test_rows_that_name_nothing_of_ours_are_said_once_and_left(office: Office, shell: TemplatesShell) -> None:
     await office.push()
     await office.add("noshow_9", Subject_Line="s", Preheader="p", Email_Body_HTML="<p>x</p>")
@@ -270,6 +284,9 @@ class Deaf:
             await asyncio.Event().wait()
         for none in list[Found]():
             yield none
+
+    async def look_again(self, _: Database) -> None:
+        raise AssertionError("there were no rows")
 
 
 async def test_a_cancellation_that_gets_lost_ends_the_looking_all_the_same(shell: TemplatesShell) -> None:
