@@ -22,7 +22,7 @@ from services.settings import Settings
 T = TypeVar("T")
 Name = tuple[str, str]
 
-TRIES, LONGEST_S = 5, 60.0
+TRIES = 5
 TOO_MANY = 429
 
 
@@ -73,12 +73,14 @@ async def _patiently(call: Callable[[], Awaitable[T]], *, again_if_maybe: bool =
         try:
             return await call()
         except Refusal as refused:
-            if refused.kind != "busy" or not refused.status or (refused.maybe and not again_if_maybe):
+            is_held = not refused.status and refused.after_s is not None  # by Turns: Notion was not even asked
+            is_said = refused.status or is_held  # else it cannot be reached
+            if refused.kind != "busy" or not is_said or (refused.maybe and not again_if_maybe):
                 raise
-            attempt += refused.status != TOO_MANY
+            attempt += refused.status != TOO_MANY and not is_held
             if attempt > TRIES:
                 raise
-            wait_s = min(refused.delay_s(attempt), LONGEST_S)
+            wait_s = refused.delay_s(attempt)  # all of it: nothing is asked before that
             click.echo(f"Notion: {refused}; trying again in {wait_s:.0f} s", err=True)
             await asyncio.sleep(wait_s)
 

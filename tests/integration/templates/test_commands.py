@@ -2,13 +2,15 @@
 
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from cli import templates as commands
 from cli.template_pairs import properties_of
-from cli.template_rows import TRIES, rows_of
+from cli.template_rows import TRIES, _patiently, rows_of
 from eventlog.server import free_port
+from services.notion_sync.answers import Refusal
 from services.sandbox.faults import Fault, Match
 from tests.factories import CAMPAIGN
 from tests.integration.templates.kit import ONE, Office, states, told
@@ -264,9 +266,28 @@ async def test_a_rate_limit_is_waited_for_however_often_it_comes(
     office: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """notion_sync may be at work, and shares it with the command."""
-    monkeypatch.setattr("cli.template_rows.LONGEST_S", 0.01)
+    monkeypatch.setattr("services.notion_sync.answers.Refusal.delay_s", lambda *_: 0.01)
     monkeypatch.setattr("services.notion_sync.turns.Turns._refuse_while_held", lambda _: None)
     match = Match("POST", "/v1/pages")
     office.sandbox.add_fault(Fault("notion", "status", match, status=429, retry_after=1, times=TRIES + 7))
     assert await office.push() == 0
     assert len(office.rows()) == TEMPLATES
+
+
+async def test_a_long_wait_is_waited_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Notion is left in peace until then, which is no answer of its own and no trouble either."""
+    held = [Refusal("busy", "left in peace", after_s=0.5) for _ in range(TRIES)]
+    answers = [Refusal("busy", "rate_limited", status=429, after_s=300.0), *held]
+    slept: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+
+    async def call() -> str:
+        if answers:
+            raise answers.pop(0)
+        return "done"
+
+    monkeypatch.setattr("cli.template_rows.asyncio", SimpleNamespace(sleep=sleep))
+    assert await _patiently(call) == "done"
+    assert slept == [300.0] + [0.5] * TRIES
