@@ -155,7 +155,20 @@ def _not_yet(case: _Case, decision: Decision, shell: Shell) -> Outcome | None:
         return Retry(LAG_S, "not planned, as far as the facts are visible yet")
     if isinstance(decision, Lost) and lags:
         return Retry(LAG_S, "settled, but the fact is not visible yet")
+    if lags and _may_be_wanted(case, decision):
+        return Retry(LAG_S, "not wanted, as far as the facts are visible yet")
     return None
+
+
+def _may_be_wanted(case: _Case, decision: Decision) -> bool:
+    """What armed this wake-up may be the very fact we do not see yet, and there is no other wake-up.
+
+    A resume can arm the very time that is known here. Another try of what has ended always has a time of its own.
+    """
+    if isinstance(decision, Ended) and case.planned:
+        unexplained = Timer.at(case.email_id, case.planned.due) != Timer.parse(case.item.subject)
+        return unexplained and decision.state != "sent"
+    return isinstance(decision, Unwanted | Interrupted)
 
 
 async def _end(case: _Case, decision: Decision, shell: Shell) -> Outcome:

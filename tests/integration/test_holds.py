@@ -29,10 +29,12 @@ from tests.factories import (
     CAMPAIGN,
     at,
     make_cancelled,
+    make_email_failed,
     make_email_id,
     make_email_sent,
     make_held,
     make_resumed,
+    make_retried,
     make_signup,
 )
 from tests.fakes import Clock, Provider
@@ -243,6 +245,44 @@ async def test_a_resume_while_a_wake_up_is_put_aside_arms_it(office: Office) -> 
     async with office.sending(dataclasses.replace(office.postman, timers=put_aside)):
         await office.wake(Timer.at(SECOND, at()))
     assert await office.pending() == timers()[:1]
+
+
+class Behind:
+    """Reads from a replica that lags: for the first few looks it does not know the newest fact."""
+
+    def __init__(self, real: Any, looks: int) -> None:
+        self._real, self._looks = real, looks
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._real, name)
+
+    async def history(self, contact: str) -> list[AnyFact]:
+        facts: list[AnyFact] = await self._real.history(contact)
+        self._looks -= 1
+        return facts if self._looks < 0 else facts[:-1]
+
+
+@pytest.mark.parametrize(
+    ("before", "newest"),
+    [
+        (make_held(at=at(seconds=-9)), make_resumed(at=at(seconds=3))),
+        (make_cancelled(at=at(seconds=-9)), make_resumed(at=at(seconds=3))),
+        (make_email_failed(), make_retried(at=at(seconds=3))),
+    ],
+    ids=["held", "cancelled", "failed"],
+)
+async def test_a_wake_up_is_not_put_aside_while_the_fact_that_armed_it_is_not_visible_yet(
+    office: Office, before: AnyFact, newest: AnyFact
+) -> None:
+    """The scheduler saw that fact, armed this one wake-up for it and has no reason to look again."""
+    office = office.under("send")
+    await office.hear(make_signup(), before, newest)
+    behind: Any = Behind(office.postman.events, looks=2)
+    async with office.sending(dataclasses.replace(office.postman, events=behind)):
+        await office.wake(Timer.at(EMAIL, at(seconds=3)))
+    assert await office.has_sent(EMAIL)
+    assert len(office.provider.calls) == 1
+    assert await office.postman.timers.fired() == []
 
 
 async def test_hold_resume_hold_keeps_it_back_until_the_last_resume(office: Office) -> None:
