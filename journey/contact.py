@@ -89,6 +89,11 @@ class Email(msgspec.Struct, frozen=True):
         return {number: attempt for number, attempt in self.attempts.items() if number > before}
 
     @property
+    def in_doubt(self) -> bool:
+        """By the facts, the provider may have it although no answer said so."""
+        return any(attempt.accepted == "maybe" for attempt in self.open_attempts.values())
+
+    @property
     def is_trouble(self) -> bool:
         """It did not go out, or nobody knows, and no operator has said to leave it at that."""
         seen_to = self.discarded is not None and self.discarded.round >= self.round

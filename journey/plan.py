@@ -82,6 +82,11 @@ class Planned(msgspec.Struct, frozen=True):
         return self.email.end is None and self.unwanted is None
 
     @property
+    def needs_a_look(self) -> bool:
+        """By the sender: to be sent, or, where it may have been sent and is not wanted any more, to end as unknown."""
+        return self.is_pending or (self.email.end is None and self.email.in_doubt and not self.is_held)
+
+    @property
     def reason(self) -> str | None:
         """Why it was not sent, where it was not."""
         if self.email.is_sent:
@@ -208,7 +213,7 @@ def _had_already(
         if other == occasion.instance:
             continue
         email = contact.email(str(EmailId(contact.id, campaign.id, sequence.id, other, step.id)))
-        if email.is_sent or isinstance(email.end, EmailUnknown):
+        if email.is_sent or isinstance(email.end, EmailUnknown) or (email.end is None and email.in_doubt):
             if time.start == occasion.time.start:
                 return "already_sent_for_this_time"
             if not step.again_when_moved:

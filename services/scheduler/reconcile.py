@@ -38,7 +38,7 @@ def reconcile(
     A wake-up that fired waits for the sender and is not armed again, unless `fired_are_lost`. Timers of campaigns
     this process does not know are left alone: a half-finished deployment must not cancel them.
     """
-    wanted = {Timer.at(each.email_id, each.due) for each in planned if each.is_pending}
+    wanted = {Timer.at(each.email_id, each.due) for each in planned if each.needs_a_look}
     armed = {entry.timer: entry for entry in timers.armed}
     there = armed.keys() if fired_are_lost else armed.keys() | set(timers.fired)
     stuck = {

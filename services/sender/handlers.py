@@ -100,7 +100,7 @@ async def _arm_if_wanted_again(email_id: str, shell: Shell) -> None:
     email = EmailId.parse(email_id)
     contact = fold(email.contact, await shell.events.history(email.contact))
     planned = plan_all(contact, shell.campaigns, shell.pace).get(email_id)
-    if planned and planned.is_pending:
+    if planned and planned.needs_a_look:
         await shell.timers.arm(Timer.at(email_id, planned.due))
 
 

@@ -28,6 +28,7 @@ from tests.factories import (
     ADA,
     CAMPAIGN,
     at,
+    make_attempt_failed,
     make_cancelled,
     make_email_failed,
     make_email_id,
@@ -93,6 +94,9 @@ class Office:
 
     async def has_sent(self, email_id: str) -> bool:
         return (await self.contact()).email(email_id).is_sent
+
+    async def has_ended(self, email_id: str) -> bool:
+        return (await self.contact()).email(email_id).end is not None
 
     @asynccontextmanager
     async def working(self, *works: Work[Any]) -> AsyncIterator[None]:
@@ -395,3 +399,17 @@ async def test_a_retry_that_comes_due_while_held_waits_for_the_resume(office: Of
     async with office.sending():
         await office.wake(Timer.at(EMAIL, at(seconds=-1)))
     assert office.provider.accepted == {EMAIL: 1}
+
+
+async def test_what_is_cancelled_in_doubt_ends_as_unknown_and_nothing_wakes_it_again(office: Office) -> None:
+    """The doubt is a fact, and the wake-up of the attempt that would have followed is the last one there is."""
+    maybe = make_attempt_failed(accepted="maybe", retry_at=at(seconds=2))
+    await office.hear(make_signup(), maybe, make_cancelled(MINE))
+    async with office.working():
+        await eventually(lambda: office.has_ended(EMAIL))
+    assert isinstance((await office.contact()).email(EMAIL).end, EmailUnknown)
+    assert office.provider.calls == []
+    office.clock.forward(minutes=5)
+    assert await scheduler.sweep(office.planner) == 0
+    assert not await scheduler.bring_into_line(ME, office.planner)
+    assert await office.pending() == await office.postman.timers.fired() == []

@@ -16,6 +16,7 @@ from tests.factories import (
     ADA,
     CAMPAIGN,
     at,
+    make_attempt_failed,
     make_booking_cancelled,
     make_booking_created,
     make_booking_rejected,
@@ -131,10 +132,23 @@ def test_after_a_late_move_reminders_come_again_and_the_guide_does_not() -> None
     assert states(booked(), late, _was_sent("guide"), sequence="precall")["guide"] == "already_sent_before_it_moved"
 
 
+def test_what_may_have_been_sent_before_a_move_is_not_sent_again() -> None:
+    late = make_booking_rescheduled(start=at(days=12), end=at(days=12, minutes=30), sent_at=at(days=6, hours=12))
+    guide = _first("guide")
+    maybe, refused = (make_attempt_failed(email_id=guide, accepted=accepted) for accepted in ("maybe", "no"))
+    assert states(booked(), maybe, late, sequence="precall")["guide"] == "already_sent_before_it_moved"
+    assert states(booked(), refused, late, sequence="precall")["guide"] == "pending"
+    [old] = [each for each in planned(booked(), maybe, late, sequence="precall") if each.email_id == guide]
+    assert (old.is_pending, old.needs_a_look) == (False, True)
+
+
 def _was_sent(step: str) -> Fact:
-    first = planned(booked(), sequence="precall")
-    email_id = next(each.email_id for each in first if each.step.id == step)
-    return make_email_sent(email_id=email_id)
+    return make_email_sent(email_id=_first(step))
+
+
+def _first(step: str) -> str:
+    """Of the time that was booked first."""
+    return next(each.email_id for each in planned(booked(), sequence="precall") if each.step.id == step)
 
 
 def test_moved_away_and_back_no_reminder_comes_twice_for_the_same_time() -> None:

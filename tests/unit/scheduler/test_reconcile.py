@@ -9,7 +9,18 @@ from eventlog.timers import Armed, TimersOf
 from journey.contact import fold
 from journey.plan import Pace, plan_all
 from services.scheduler.reconcile import Changes, reconcile
-from tests.factories import CAMPAIGN, NOW, at, make_attempt_failed, make_email_id, make_email_sent, make_signup
+from tests.factories import (
+    CAMPAIGN,
+    NOW,
+    at,
+    make_attempt_failed,
+    make_cancelled,
+    make_email_id,
+    make_email_sent,
+    make_email_unknown,
+    make_held,
+    make_signup,
+)
 from tests.unit.journey.test_plan import ME, STEPS, campaign
 
 
@@ -51,6 +62,31 @@ def test_a_retry_arms_its_new_time_and_purges_the_old() -> None:
     result = changes(make_signup(), retry, armed=armed_for(*STEPS))
     assert [timer for timer, _ in result.arm] == [Timer.at(make_email_id("email-3"), at(days=4))]
     assert [timer.due_at for timer in result.purge] == [at(hours=72)]
+
+
+def test_an_email_in_doubt_keeps_its_wake_up_when_it_is_cancelled_until_it_is_known_to_be_unknown() -> None:
+    """Somebody must write down that it may be in a mailbox."""
+    email, retry_at = make_email_id("email-2"), at(hours=25)
+    facts: list[AnyFact] = [make_signup(), make_attempt_failed("email-2", accepted="maybe", retry_at=retry_at)]
+    timer, cancelled = Timer.at(email, retry_at), make_cancelled(email)
+    others = armed_for("email-1", *STEPS[2:])
+    assert changes(*facts, cancelled, armed=others).arm == ((timer, 0),)
+    assert not changes(*facts, cancelled, armed=(*others, Armed(timer, 9, True)))
+    assert not changes(*facts, cancelled, armed=others, fired=(timer,))
+    ended = make_email_unknown("email-2")
+    assert changes(*facts, cancelled, ended, armed=others, fired=(timer,), lost=True) == Changes(clear=(timer,))
+
+
+def test_an_email_in_doubt_has_no_wake_up_while_it_is_held() -> None:
+    maybe = make_attempt_failed("email-2", accepted="maybe", retry_at=at(hours=25))
+    assert not changes(
+        make_signup(), maybe, make_held(make_email_id("email-2")), armed=armed_for("email-1", *STEPS[2:])
+    )
+
+
+def test_a_refused_email_has_no_wake_up_when_it_is_cancelled() -> None:
+    refused, cancelled = make_attempt_failed("email-2"), make_cancelled(make_email_id("email-2"))
+    assert not changes(make_signup(), refused, cancelled, armed=armed_for("email-1", *STEPS[2:]))
 
 
 def test_a_wake_up_on_its_way_to_the_sender_is_not_armed_again() -> None:
