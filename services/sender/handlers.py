@@ -168,6 +168,8 @@ def _may_be_wanted(case: _Case, decision: Decision) -> bool:
     if isinstance(decision, Ended) and case.planned:
         unexplained = Timer.at(case.email_id, case.planned.due) != Timer.parse(case.item.subject)
         return unexplained and decision.state != "sent"
+    if isinstance(decision, Doubt) and case.planned:
+        return case.planned.unwanted is not None
     return isinstance(decision, Unwanted | Interrupted)
 
 
