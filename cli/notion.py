@@ -3,7 +3,6 @@
 import contextlib
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -158,14 +157,7 @@ async def _notion(
     settings: Settings, databases: Mapping[Database, str], memory: Memory, explain: Callable[[Refusal], str]
 ) -> AsyncIterator[Notion]:
     """Errors: ValueError, in the words of `explain`."""
-    notion = Notion(
-        token=settings.notion_token.get_secret_value() if settings.notion_token else "",
-        url=settings.notion_api_url,
-        per_second=settings.notion_rate_limit,
-        databases=databases,
-        clock=lambda: datetime.now(UTC),
-        memory=memory,
-    )
+    notion = Notion.of(settings, databases, memory)
     try:
         yield notion
     except Refusal as refused:

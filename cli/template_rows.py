@@ -3,14 +3,13 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 from typing import TypeVar
 
 import rich_click as click
 
 from cli.backends import with_notion
 from services.notion_sync.answers import Refusal
-from services.notion_sync.api import Notion
+from services.notion_sync.api import Forgetful, Notion
 from services.notion_sync.columns import Resolved
 from services.notion_sync.databases import variable
 from services.notion_sync.ids import database_id
@@ -26,11 +25,8 @@ TRIES = 5
 TOO_MANY = 429
 
 
-class _NoMemory:
-    """Columns go by their names: a command can say what is wrong with them, and a person reads it."""
-
-    async def ids(self, _: Database) -> Mapping[str, str]:
-        return {}
+class _Strict(Forgetful):
+    """A command can say what is wrong with columns, and a person reads it."""
 
     async def look(self, _: Database, found: Resolved) -> None:
         if found.problems:
@@ -91,14 +87,8 @@ async def rows_of(settings: Settings) -> AsyncIterator[Rows]:
     used = with_notion(settings)
     if settings.notion_email_templates_db_id is None:
         raise ValueError(f"{variable(TEMPLATES)} is unset: it names the database {TEMPLATES}")
-    notion = Notion(
-        token=used.notion_token.get_secret_value() if used.notion_token else "",
-        url=used.notion_api_url,
-        per_second=settings.notion_rate_limit,
-        databases={TEMPLATES: str(database_id(settings.notion_email_templates_db_id))},
-        clock=lambda: datetime.now(UTC),
-        memory=_NoMemory(),
-    )
+    databases: dict[Database, str] = {TEMPLATES: str(database_id(settings.notion_email_templates_db_id))}
+    notion = Notion.of(used, databases, _Strict())
     try:
         yield Rows(notion)
     except Refusal as refused:

@@ -125,7 +125,7 @@ def _planned(
         due=due,
         expires=expires,
         email=contact.email(email_id),
-        unwanted=_unwanted(contact, campaign, sequence, step, occasion, planned_for, pace),
+        unwanted=_unwanted(contact, campaign, sequence, step, occasion, planned_for, email_id, pace),
     )
 
 
@@ -159,10 +159,10 @@ def _unwanted(
     step: Step,
     occasion: Occasion,
     planned_for: datetime,
+    email_id: str,
     pace: Pace,
 ) -> str | None:
     """Why not, in the order a person would say it: what is more final comes first, and a hold last."""
-    email_id = str(EmailId(contact.id, campaign.id, sequence.id, occasion.instance, step.id))
     if contact.suppressed_by:
         return "suppressed"
     if contact.is_cancelled(email_id):

@@ -3,8 +3,8 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping, Set
-from datetime import datetime, timedelta
-from typing import Any, NamedTuple, Protocol
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple, Protocol, Self
 
 import msgspec
 import structlog
@@ -16,6 +16,7 @@ from services.notion_sync.found import Found, Page
 from services.notion_sync.schema import COLUMNS, Database, added
 from services.notion_sync.turns import Turns
 from services.notion_sync.values import Value
+from services.settings import Settings
 
 log = structlog.get_logger(__name__)
 
@@ -125,6 +126,27 @@ class Notion:
         self._said: dict[Database, tuple[object, ...]] = {}
         self._reading = asyncio.Lock()
         self._me = ""
+
+    @classmethod
+    def of(
+        cls,
+        settings: Settings,
+        databases: Mapping[Database, str],
+        memory: Memory,
+        *,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        may_add_columns: bool = True,
+    ) -> Self:
+        """As the settings say; without a token a stand-in is meant, and that takes any."""
+        return cls(
+            token=settings.notion_token.get_secret_value() if settings.notion_token else "sandbox",
+            url=settings.notion_api_url,
+            per_second=settings.notion_rate_limit,
+            databases=databases,
+            clock=clock,
+            memory=memory,
+            may_add_columns=may_add_columns,
+        )
 
     async def table(self, database: Database) -> Table:
         """The database, found and checked once; looked at again while something is wrong with it.

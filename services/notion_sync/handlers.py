@@ -27,7 +27,7 @@ from services.notion_sync.queue import queue_rows
 from services.notion_sync.remade import OnlyLooks, remade
 from services.notion_sync.rights import rights
 from services.notion_sync.row import Row
-from services.notion_sync.schema import BUSINESSX, Database
+from services.notion_sync.schema import ANALYTICS, BUSINESSX, QUEUE, Database
 from services.notion_sync.search import Search
 from services.notion_sync.upsert import Shell, upsert
 from services.settings import Settings
@@ -70,12 +70,14 @@ async def show(contact: str, news: Sequence[AnyFact], shell: Shell, *, attempt: 
 
 def rows_about(contact: str, history: Iterable[AnyFact], news: Iterable[AnyFact], shell: Shell) -> list[Row]:
     """What may have changed with the news: the person before the rows that point there."""
-    facts = list(history)
+    facts, on = list(history), shell.notion.databases
     state = fold(contact, facts)
-    rows = rows_for(state, shell.campaigns, shell.pace)
-    events = event_rows(state, about_the_same(facts, news), shell.campaigns)
-    every = [*rows, *queue_rows(state, shell.campaigns, shell.pace), *events]
-    return [row for row in every if row.database in shell.notion.databases]
+    rows = [row for row in rows_for(state, shell.campaigns, shell.pace) if row.database in on]
+    if QUEUE in on:
+        rows += queue_rows(state, shell.campaigns, shell.pace)
+    if ANALYTICS in on:
+        rows += event_rows(state, about_the_same(facts, news), shell.campaigns)
+    return rows
 
 
 async def upsert_all(rows: Iterable[Row], shell: Shell, *, attempt: int = 1) -> list[Outcome]:
@@ -174,13 +176,11 @@ def shell_for(
     Errors: BadDatabaseId, naming the setting.
     """
     columns = remade(broker)
-    notion = Notion(
-        token=settings.notion_token.get_secret_value() if settings.notion_token else "sandbox",
-        url=settings.notion_api_url,
-        per_second=settings.notion_rate_limit,
-        databases=databases(settings),
+    notion = Notion.of(
+        settings,
+        databases(settings),
+        OnlyLooks(columns) if only_looks else columns,
         clock=clock,
-        memory=OnlyLooks(columns) if only_looks else columns,
         may_add_columns=not only_looks,
     )
     return Shell(EventLog(broker), pages(broker), columns, notion, campaigns, pace, clock)

@@ -26,7 +26,7 @@ async def patiently(call: Callable[[], Awaitable[T]], sleep: Sleep = asyncio.sle
             if refused.kind != "busy":
                 raise
             attempt += 1
-            await sleep(max(refused.delay_s(attempt), refused.hold_s))
+            await sleep(refused.delay_s(attempt))
 
 
 class Person:

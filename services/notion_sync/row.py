@@ -23,11 +23,11 @@ from services.notion_sync.values import Value, relation
 UNTICKED: Mapping[str, Scalar] = {HOLD: False}
 """What a page shows that we never wrote to: a tick on it is somebody's."""
 
-
 UNWRITTEN: Mapping[str, Scalar] = {"First Name": "", "Business Name": ""}
 """What we know to be empty on a page that we wrote to without them."""
 
 OPEN = frozenset({QUEUED, HELD, CANCELLED})
+"""What Status says while somebody can still wish otherwise."""
 
 
 def known_to_stand(page: Page, generation: int) -> dict[str, Scalar]:
@@ -80,10 +80,10 @@ class Row(msgspec.Struct, frozen=True):
         same = {name for name, value in wanted.items() if name in there and there[name] == value and name not in begun}
         return {name: value for name, value in self.properties.items() if name not in same}
 
-    def at_stake(self, changes: Mapping[str, Value]) -> dict[str, Scalar]:
+    def at_stake(self, changes: Mapping[str, Value]) -> set[str]:
         """What people may change among what is about to be written; nobody can wish anything of what is over."""
-        wanted = {name: value for name, value in self.shown.items() if name in changes}
-        return {name: value for name, value in wanted.items() if name != STATUS or value in OPEN}
+        wanted = self.shown
+        return {name for name in wanted.keys() & changes.keys() if name != STATUS or wanted[name] in OPEN}
 
     @property
     def points_to_customer(self) -> bool:

@@ -135,11 +135,12 @@ async def _by_hand(
 ) -> dict[str, Scalar]:
     """What somebody has changed that we were about to write over, as it was before: the watch is still to hear it."""
     before = known_to_stand(known, row.generation)
-    if not (known.shown and row.at_stake(changes).keys() & before.keys()):
+    at_stake = row.at_stake(changes) & before.keys()
+    if not (known.shown and at_stake):
         return {}
     page = await shell.notion.retrieve(row.database, page_id)
     cells = touched(row.database, page.shows(row.database), known, row.generation) if page else {}
-    return {name: before[name] for name in cells.keys() & row.at_stake(changes).keys()}
+    return {name: before[name] for name in cells.keys() & at_stake}
 
 
 async def begin(row: Row, changes: Mapping[str, Value], entry: Entry[Page], shell: Shell) -> int | None:

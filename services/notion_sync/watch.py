@@ -170,9 +170,9 @@ def place_of(database: Database, shows: Mapping[str, Bare], campaigns: Mapping[s
     if database == QUEUE:
         return _place_in_queue(str(shows.get(KEY) or ""))
     address = str(shows.get("Email") or "")
-    contact = contact_id(address)
     if not address:
         return None
+    contact = contact_id(address)
     if database == BUSINESSX:
         return Place(contact_key(contact), contact, contact)
     name = shows.get("Campaign")

@@ -15,9 +15,10 @@ from eventlog.connection import Broker
 from eventlog.templates import PublishedTemplate, Templates, key_of
 from services.notion_sync.answers import Refusal
 from services.notion_sync.api import Notion
+from services.notion_sync.databases import databases
 from services.notion_sync.found import Found
 from services.notion_sync.remade import remade
-from services.notion_sync.schema import TEMPLATES, Database
+from services.notion_sync.schema import Database
 from services.notion_sync.templates import TemplatesShell, keep_templates, sync_templates
 from services.sandbox.faults import Fault, Match
 from tests.factories import CAMPAIGN
@@ -30,14 +31,7 @@ Logs = list[Any]
 
 @pytest.fixture
 async def shell(office: Office, broker: Broker) -> AsyncIterator[TemplatesShell]:
-    notion = Notion(
-        token="ntn_test",
-        url=office.sandbox.url,
-        per_second=1_000,
-        databases={TEMPLATES: str(office.settings.notion_email_templates_db_id)},
-        clock=lambda: datetime.now(UTC),
-        memory=remade(broker),
-    )
+    notion = Notion.of(office.settings, databases(office.settings), remade(broker))
     yield TemplatesShell(notion, Templates(broker), office.campaigns())
     await notion.close()
 

@@ -23,8 +23,8 @@ from journey.campaign import Campaign, template_from
 from journey.plan import Pace
 from journey.templates import Sources, Template
 from services.notion_sync.api import Notion
+from services.notion_sync.databases import databases
 from services.notion_sync.remade import remade
-from services.notion_sync.schema import TEMPLATES
 from services.notion_sync.templates import TemplatesShell, sync_templates
 from services.sender.handlers import shell_for
 from services.sender.outcome import Refused
@@ -121,14 +121,7 @@ async def test_without_a_published_one_the_file_is_sent(rig: Rig) -> None:
 async def test_with_notion_down_and_a_bad_edit_there_the_last_good_version_is_sent(
     rig: Rig, store: Templates, broker: Broker, office: Office
 ) -> None:
-    notion = Notion(
-        token="ntn_test",
-        url=office.sandbox.url,
-        per_second=1_000,
-        databases={TEMPLATES: str(office.settings.notion_email_templates_db_id)},
-        clock=lambda: datetime.now(UTC),
-        memory=remade(broker),
-    )
+    notion = Notion.of(office.settings, databases(office.settings), remade(broker))
     shell = TemplatesShell(notion, store, office.campaigns())
     await office.push()
     await office.edit(Subject_Line="Good, {{ first_name }}")
