@@ -1,13 +1,16 @@
 """Which NATS, Resend and Notion this run talks to: the real one, or the stand-in on this machine."""
 
 import socket
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import NamedTuple
 
 from pydantic import SecretStr
 
+from eventlog.connection import Broker, connect
 from services.settings import Settings
 
+CONNECT_S = 15.0
 SANDBOX_KEY = "re_sandbox"
 STAND_IN_POLL_S = 5.0
 """Who tries it out does not want to wait, and this Notion is nobody else's."""
@@ -51,6 +54,11 @@ def nats_url(settings: Settings) -> str:
             "start one, or set NATS_URL"
         ) from error
     return f"nats://127.0.0.1:{port}"
+
+
+def reach(settings: Settings, *, name: str, patience_s: float = CONNECT_S) -> AbstractAsyncContextManager[Broker]:
+    """The broker of these settings, for one command or one service. Errors: NoBroker; Unavailable, once entered."""
+    return connect(nats_url(settings), name=name, patience_s=patience_s)
 
 
 def with_notion(settings: Settings) -> Settings:

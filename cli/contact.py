@@ -9,17 +9,16 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from cli.backends import nats_url
+from cli.backends import reach
 from cli.operate import print_json
 from cli.output import output
-from cli.runtime import CONNECT_S
 from contracts.bookings import BookingFact, Scheduled
 from contracts.deliveries import DeliveryFact
 from contracts.facts import AnyFact, EmailFact, SignupReceived, Triggered
 from contracts.ids import EmailId, contact_id
 from contracts.notion import RowIncomplete
+from contracts.operations import OperationsFact, ServicePaused, ServiceResumed, WebhooksCounted
 from contracts.operators import ContactCorrected, HandlingFailed, OperatorFact, OperatorIntent
-from eventlog.connection import connect
 from eventlog.log import EventLog
 from journey.campaign import load_campaigns
 from journey.contact import Contact, fold
@@ -53,7 +52,7 @@ WHY = {
 async def contact(settings: Settings, email: str, *, as_json: bool) -> int:
     """Exit code 1 where nobody of that address is known. Errors: NoBroker, Unavailable, CampaignError."""
     campaigns = load_campaigns(settings.campaigns_dir)
-    async with connect(nats_url(settings), name="contact", patience_s=CONNECT_S) as broker:
+    async with reach(settings, name="contact") as broker:
         facts = await EventLog(broker).history(contact_id(email))
     if not facts:
         Console(stderr=True).print(f"nobody of that address is known (contact {contact_id(email)})")
@@ -159,12 +158,29 @@ def describe(fact: AnyFact) -> str:
         return f"{fact.field}: {fact.was or 'nothing'} -> {fact.value or 'nothing'}, by {fact.by}"
     if isinstance(fact, RowIncomplete):
         return f"{fact.database}: no room for {', '.join(fact.columns)}"
-    if isinstance(fact, OperatorIntent):
-        about = fact.what.partition(".")[2] or "everything"
-        return f"{about}, by {fact.by}" + (f": {fact.why}" if fact.why else "")
-    if isinstance(fact, OperatorFact):
-        return f"{fact.what}, by {fact.by}" + (f": {fact.why}" if fact.why else "")
+    if isinstance(fact, OperatorFact | OperatorIntent):
+        about = fact.what if isinstance(fact, OperatorFact) else fact.what.partition(".")[2] or "everything"
+        return f"{about}, by {fact.by}" + _because(fact.why)
+    if isinstance(fact, OperationsFact):
+        return _describe_operations(fact)
     return _describe_email(fact)
+
+
+def _describe_operations(fact: OperationsFact) -> str:
+    match fact:
+        case ServicePaused():
+            return f"{fact.service} until {fact.until:%Y-%m-%d %H:%M:%S} UTC, by {fact.by}" + _because(fact.why)
+        case ServiceResumed():
+            return f"{fact.service}, by {fact.by}" + _because(fact.why)
+        case WebhooksCounted():
+            counts = [f"{name} {each.accepted + each.refused + each.failed}" for name, each in fact.routes.items()]
+            return ", ".join(counts)
+        case _:
+            raise TypeError(f"no words for {fact.tag}")
+
+
+def _because(why: str) -> str:
+    return f": {why}" if why else ""
 
 
 def _describe_email(fact: EmailFact | DeliveryFact) -> str:

@@ -10,20 +10,20 @@ from datetime import UTC, datetime
 
 from rich.table import Table
 
-from cli.backends import nats_url
+from cli.backends import reach
 from cli.operate import print_json
 from cli.output import output
-from cli.runtime import CONNECT_S
 from contracts import subjects
 from contracts.facts import EmailNotSent, EmailUnknown
 from contracts.ids import BadId
 from contracts.operators import OperatorDiscarded, OperatorRetried
 from contracts.subjects import Timer
 from eventlog import topology
-from eventlog.connection import Broker, connect
+from eventlog.connection import Broker
 from eventlog.log import EventLog
+from eventlog.operations import resume_service
 from eventlog.parked import GIVEN_UP, Kept, ParkingLot
-from eventlog.pause import paused, resume
+from eventlog.pause import paused
 from journey.contact import Email, fold
 from services.settings import Settings
 
@@ -173,7 +173,7 @@ def chosen(found: Sequence[Failure], ids: Sequence[str], *, every: bool, reason:
 
 async def show(settings: Settings, *, as_json: bool) -> None:
     """Errors: Unavailable, NoBroker."""
-    async with connect(nats_url(settings), name="failures", patience_s=CONNECT_S) as broker:
+    async with reach(settings, name="failures") as broker:
         found = await failures(broker)
         pauses = {name: await paused(broker, each) for name, each in SERVICES.items()}
     if as_json:
@@ -207,7 +207,7 @@ async def act(
 ) -> None:
     """Retry or discard. Errors: Unavailable, NoBroker, Cannot."""
     console = output()
-    async with connect(nats_url(settings), name=what, patience_s=CONNECT_S) as broker:
+    async with reach(settings, name=what) as broker:
         picked = chosen(await failures(broker), ids, every=every, reason=reason)
         doubtful = [each for each in picked if each.kind == "unknown" and what == "retry" and not even_unknown]
         if doubtful and not every:
@@ -223,9 +223,8 @@ async def act(
         console.print(f"left alone: {len(doubtful)} whose fate is unknown (--even-unknown sends them all the same)")
 
 
-async def lift(settings: Settings, service: str) -> None:
+async def lift(settings: Settings, service: str, who: Who) -> None:
     """Errors: Unavailable, NoBroker."""
-    async with connect(nats_url(settings), name="resume", patience_s=CONNECT_S) as broker:
-        pause = await paused(broker, SERVICES[service])
-        await resume(broker, SERVICES[service])
+    async with reach(settings, name="resume") as broker:
+        pause = await resume_service(broker, SERVICES[service], by=who.by, why=who.why, now=datetime.now(UTC))
     output().print(f"{service} goes on (it was paused: {pause.reason})" if pause else f"{service} was not paused")

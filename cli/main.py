@@ -278,14 +278,16 @@ def _decide(what: str, ids: tuple[str, ...], *, every: bool, reason: str | None,
 @dripstream.command()
 @DATA_DIR
 @click.argument("service", type=click.Choice(["sender", "notion-sync", "scheduler"]), default="sender")
-def resume(service: str, **options: Any) -> None:
+@BY
+@WHY
+def resume(service: str, *, by: str, why: str, **options: Any) -> None:
     """Let a paused service go on now: after a quota was raised or a key was mended. It would by itself, later.
 
     Example: `dripstream resume`
     """
-    from cli.failures import lift
+    from cli.failures import Who, lift
 
-    run_to_end(partial(lift, load_settings(**options), service))
+    run_to_end(partial(lift, load_settings(**options), service, Who(by, why)))
 
 
 @dripstream.command()

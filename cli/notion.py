@@ -10,10 +10,10 @@ import rich_click as click
 from rich.markup import escape
 from rich.table import Table
 
-from cli.backends import NoBroker, nats_url, with_notion
+from cli.backends import NoBroker, reach, with_notion
 from cli.operate import print_json
 from cli.output import output
-from eventlog.connection import Unavailable, connect
+from eventlog.connection import Unavailable
 from services.notion_sync.answers import Refusal
 from services.notion_sync.api import Forgetful, Memory, Notion
 from services.notion_sync.checkup import Checked, check
@@ -144,8 +144,7 @@ async def _memory(settings: Settings) -> AsyncIterator[tuple[Memory, bool]]:
     """What notion-sync remembers of columns, and whether there is anybody to ask."""
     async with contextlib.AsyncExitStack() as stack:
         try:
-            url = nats_url(settings)
-            broker = await stack.enter_async_context(connect(url, name="notion", patience_s=PATIENCE_S))
+            broker = await stack.enter_async_context(reach(settings, name="notion", patience_s=PATIENCE_S))
         except (NoBroker, Unavailable):
             yield Forgetful(), False
         else:

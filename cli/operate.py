@@ -6,13 +6,11 @@ from typing import Any
 import msgspec
 from rich.table import Table
 
-from cli.backends import nats_url
+from cli.backends import reach
 from cli.output import output
-from cli.runtime import CONNECT_S
 from contracts.ids import EmailId
 from contracts.subjects import Timer
 from eventlog import topology
-from eventlog.connection import connect
 from eventlog.timers import Timers
 from journey.campaign import CampaignError, load_campaigns
 from services.settings import Settings
@@ -23,7 +21,7 @@ STYLE = {"created": "green", "updated": "green", "as wanted": "dim", "drift": "y
 
 async def init(settings: Settings, *, apply: bool, as_json: bool) -> int:
     """Exit code 1 where something differs. Errors: OldServer, Incomplete, Unavailable, NoBroker."""
-    async with connect(nats_url(settings), name="init", patience_s=CONNECT_S) as broker:
+    async with reach(settings, name="init") as broker:
         checks = await topology.init(broker, replicas=settings.replicas, apply=apply)
     if as_json:
         for check in checks:
@@ -45,7 +43,7 @@ def _print_checks(checks: list[topology.Check]) -> None:
 
 async def pending(settings: Settings, *, limit: int | None, as_json: bool) -> None:
     """Errors: Unavailable, NoBroker."""
-    async with connect(nats_url(settings), name="pending", patience_s=CONNECT_S) as broker:
+    async with reach(settings, name="pending") as broker:
         timers = await Timers(broker).pending()
     shown, now = timers[:limit], datetime.now(UTC)
     if as_json:
@@ -64,7 +62,7 @@ async def pending(settings: Settings, *, limit: int | None, as_json: bool) -> No
 async def replay(settings: Settings, service: str) -> None:
     """Errors: Unavailable, NoBroker, Incomplete."""
     durable = DURABLES[service]
-    async with connect(nats_url(settings), name="replay", patience_s=CONNECT_S) as broker:
+    async with reach(settings, name="replay") as broker:
         await topology.require(broker, replicas=settings.replicas)
         count = await topology.rewind(broker, durable)
     output().print(f"{durable.name} reads {count} facts again")

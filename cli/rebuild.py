@@ -10,14 +10,14 @@ import rich_click as click
 from rich.console import Console
 from rich.markup import escape
 
-from cli.backends import nats_url, with_notion
+from cli.backends import reach, with_notion
 from cli.notion import refused_anywhere
 from cli.operate import print_json
 from cli.output import output
 from cli.rebuild_view import Watching, line_of, summary_of
-from cli.runtime import CONNECT_S, stop_on_signal
+from cli.runtime import stop_on_signal
 from eventlog import topology
-from eventlog.connection import Broker, connect
+from eventlog.connection import Broker
 from journey.campaign import load_campaigns
 from services.notion_sync.answers import Refusal
 from services.notion_sync.compare import Finding
@@ -87,7 +87,7 @@ async def drift(settings: Settings, *, as_json: bool) -> int:
 @asynccontextmanager
 async def _shell(settings: Settings, *, only_looks: bool) -> AsyncIterator[tuple[Broker, Shell]]:
     campaigns = load_campaigns(settings.campaigns_dir)
-    async with connect(nats_url(settings), name="rebuild", patience_s=CONNECT_S) as broker:
+    async with reach(settings, name="rebuild") as broker:
         await topology.require(broker, replicas=settings.replicas)
         shell = shell_for(broker, settings, campaigns, settings.pace, only_looks=only_looks)
         try:

@@ -3,12 +3,11 @@
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
-from cli.backends import nats_url
+from cli.backends import reach
 from cli.output import output
-from cli.runtime import CONNECT_S
 from contracts.facts import EmailUnknown
 from eventlog import topology
-from eventlog.connection import Broker, connect
+from eventlog.connection import Broker
 from eventlog.log import EventLog
 from journey.campaign import Campaign, load_campaigns
 from journey.contact import fold
@@ -22,7 +21,7 @@ async def run(settings: Settings, down_since: datetime | None) -> None:
     """Errors: NoBroker, Unavailable, Incomplete, CampaignError."""
     campaigns = load_campaigns(settings.campaigns_dir)
     until = (down_since or datetime.now(UTC)).replace(tzinfo=UTC)
-    async with connect(nats_url(settings), name="restored", patience_s=CONNECT_S) as broker:
+    async with reach(settings, name="restored") as broker:
         await topology.require(broker, replicas=settings.replicas)
         count = await set_aside(broker, campaigns, settings.pace, until=until, now=datetime.now(UTC))
     output().print(f"{count} email(s) set aside: look them up at the provider, then `dripstream retry` or `discard`")

@@ -12,7 +12,7 @@ from functools import partial
 
 import structlog
 
-from cli.backends import describe, nats_url, needs_sandbox, with_stand_ins
+from cli.backends import CONNECT_S, describe, nats_url, needs_sandbox, reach, with_stand_ins
 from eventlog import topology
 from eventlog.connection import Broker, Unavailable, connect
 from eventlog.server import NatsServer, ServerFailed
@@ -22,7 +22,6 @@ from services.settings import Settings
 
 log = structlog.get_logger(__name__)
 
-CONNECT_S = 15
 RESTART_S = 1.0
 STOP_S = 4.0
 HOPELESS_S = 2.0
@@ -102,7 +101,7 @@ async def run_alone(name: str, settings: Settings) -> None:
     settings = with_stand_ins(settings, sandbox)
     campaigns = load_campaigns(settings.campaigns_dir)
     with stop_on_signal() as stop:
-        async with connect(nats_url(settings), name=name, patience_s=CONNECT_S) as broker:
+        async with reach(settings, name=name) as broker:
             report_drift(await _when_it_answers(broker, settings))
             for backend in describe(given, nats=nats_url(settings), sandbox_url=sandbox):
                 log.info("backend", name=backend.name, real=backend.real, where=backend.where)

@@ -5,13 +5,11 @@ from datetime import UTC, datetime
 
 from email_validator import EmailNotValidError, validate_email
 
-from cli.backends import nats_url
+from cli.backends import reach
 from cli.operate import print_json
 from cli.output import output
-from cli.runtime import CONNECT_S
 from contracts.facts import Triggered
 from contracts.ids import contact_id
-from eventlog.connection import connect
 from eventlog.log import EventLog
 from journey.campaign import Campaign, load_campaigns
 from services.settings import Settings
@@ -43,7 +41,7 @@ async def trigger(
         values=values,
         by=getpass.getuser(),
     )
-    async with connect(nats_url(settings), name="trigger", patience_s=CONNECT_S) as broker:
+    async with reach(settings, name="trigger") as broker:
         stored = await EventLog(broker).append(fact)
     if as_json:
         print_json({"event_id": fact.id, "contact": fact.contact, "duplicate": stored.duplicate})

@@ -33,6 +33,7 @@ from contracts.deliveries import (
 )
 from contracts.ids import EmailId, digest
 from contracts.notion import RowIncomplete
+from contracts.operations import ServicePaused, ServiceResumed, WebhooksCounted
 from contracts.operators import (
     ContactCorrected,
     HandlingFailed,
@@ -201,6 +202,9 @@ AnyFact = (
     | OperatorCancelled
     | ContactCorrected
     | RowIncomplete
+    | ServicePaused
+    | ServiceResumed
+    | WebhooksCounted
 )
 """Every fact, as a tagged union."""
 

@@ -4,6 +4,7 @@ from contracts import subjects
 from contracts.base import Fact
 from contracts.codec import decode_fact, encode
 from contracts.facts import AnyFact
+from contracts.operations import OPERATIONS
 from eventlog.connection import Broker, Stored
 from eventlog.direct import DirectReader
 from eventlog.index import subjects_in
@@ -31,9 +32,12 @@ class EventLog:
         return [decode_fact(message.payload) for message in messages]
 
     async def contacts(self, *tags: str) -> list[str]:
-        """Who has a fact of one of these tags, or any fact at all; from the index alone. Errors: Unavailable."""
+        """Who has a fact of one of these tags, or any fact at all; from the index alone. Errors: Unavailable.
+
+        Nobody has what is said of operations.
+        """
         found: set[str] = set()
         for tag in tags or ("*",):
             names = await subjects_in(self._broker, subjects.EVENTS, subjects.facts_of(tag))
             found |= {subjects.contact_of(name) for name in names}
-        return sorted(found)
+        return sorted(found - {OPERATIONS})

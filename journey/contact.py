@@ -23,6 +23,7 @@ from contracts.facts import (
     Triggered,
 )
 from contracts.notion import RowIncomplete
+from contracts.operations import OperationsFact
 from contracts.operators import (
     ContactCorrected,
     Correctable,
@@ -190,7 +191,7 @@ def evolve(state: Contact, fact: Fact) -> Contact:
             return _delivered(state, fact)
         case OperatorFact() | OperatorIntent() | ContactCorrected():
             return _decided(state, fact)
-        case HandlingFailed() | RowIncomplete():
+        case HandlingFailed() | RowIncomplete() | OperationsFact():
             return state
         case _:
             raise TypeError(f"no rule for {fact.tag}")

@@ -8,6 +8,7 @@ import structlog
 from contracts import subjects
 from contracts.codec import decode_fact
 from contracts.facts import AnyFact, SignupReceived
+from contracts.operations import OPERATIONS
 from contracts.operators import HandlingFailed
 from eventlog import topology
 from eventlog.connection import Broker, Unavailable
@@ -47,6 +48,8 @@ async def on_facts(items: Sequence[Item[AnyFact]], shell: Shell) -> Outcome:
     """
     facts = [item.value for item in items]
     contact = facts[0].contact
+    if contact == OPERATIONS:
+        return Done("about no contact")
     outcomes = await show(contact, facts, shell, attempt=max(item.attempt for item in items))
     outcome = together([*outcomes, *_unknown(facts, shell.campaigns)])
     echo = isinstance(outcome, Park) and all(isinstance(fact, HandlingFailed) for fact in facts)

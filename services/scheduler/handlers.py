@@ -10,6 +10,7 @@ import structlog
 from contracts import subjects
 from contracts.codec import decode_fact
 from contracts.facts import AnyFact, SignupReceived, Triggered
+from contracts.operations import OPERATIONS
 from eventlog import topology
 from eventlog.connection import Broker, Unavailable
 from eventlog.log import EventLog
@@ -46,6 +47,8 @@ async def on_facts(items: Sequence[Item[AnyFact]], shell: Shell) -> Outcome:
     Shape:  facts of one contact → keys written and purged in `timers`.
     Errors: Unavailable, to be tried again; parked where a fact names a campaign we do not have.
     """
+    if items[0].value.contact == OPERATIONS:
+        return Done("about no contact")
     if unknown := unknown_campaign(items[0].value, shell.campaigns):
         return Park("unknown campaign", f"no folder campaigns/{unknown}")
     changes = await bring_into_line(subjects.contact_of(items[0].subject), shell, woken_by=items)
