@@ -81,6 +81,10 @@ async def test_without_its_consumer_nobody_can_tell(broker: Broker) -> None:
         await lag(broker, NOTION_SYNC, now())
 
 
+OURS = {"lag", "caught_up"}
+"""What else this process logs meanwhile, as of a connection that is closed, is not the report's."""
+
+
 @pytest.fixture
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "LOOK_S", 0.02)
@@ -113,7 +117,7 @@ async def test_a_late_service_says_so_once_a_minute_and_when_it_has_caught_up(br
         await asyncio.sleep(0.3)  # a dozen looks
         await handle(broker, 3, done=True)
         await has_said(said, "caught_up")
-        lines = [(line["event"], line["service"], line["behind"]) for line in said]
+        lines = [(line["event"], line["service"], line["behind"]) for line in said if line["event"] in OURS]
     assert lines == [("lag", "notion_sync", 3), ("caught_up", "notion_sync", 0)]
 
 
@@ -131,7 +135,7 @@ async def test_a_service_that_keeps_up_says_nothing(broker: Broker, monkeypatch:
     await append(broker, 1)
     async with reporting(broker) as said:
         await asyncio.sleep(0.3)  # a dozen looks
-        assert said == []
+        assert [line for line in said if line["event"] in OURS] == []
 
 
 @pytest.mark.usefixtures("soon")
