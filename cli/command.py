@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import getpass
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
@@ -16,6 +17,8 @@ PORT = click.option("--port", type=int, help="Port of the webhooks. [default: 80
 SANDBOX_PORT = click.option(
     "--sandbox-port", type=int, help="Port of the stand-in for Resend and Notion. [default: 8025]"
 )
+BY = click.option("--by", default=getpass.getuser, help="Who decides. [default: the name you are logged in with]")
+WHY = click.option("--why", default="", help="Kept with the decision.")
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="One JSON document per line, for programs.")
 
 

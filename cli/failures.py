@@ -6,13 +6,14 @@ Everything done about it is a fact, with who and why; the copy in PARKED goes on
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from rich.table import Table
 
 from cli.backends import reach
 from cli.operate import print_json
 from cli.output import output
+from cli.whom import Cannot
 from contracts import subjects
 from contracts.facts import EmailNotSent, EmailUnknown
 from contracts.ids import BadId
@@ -21,7 +22,7 @@ from contracts.subjects import Timer
 from eventlog import topology
 from eventlog.connection import Broker
 from eventlog.log import EventLog
-from eventlog.operations import resume_service
+from eventlog.operations import pause_service, resume_service
 from eventlog.parked import GIVEN_UP, Kept, ParkingLot
 from eventlog.pause import paused
 from journey.contact import Email, fold
@@ -51,10 +52,6 @@ class Who:
 
     by: str
     why: str = ""
-
-
-class Cannot(ValueError):
-    """What was asked for is not possible, and why."""
 
 
 async def failures(broker: Broker) -> list[Failure]:
@@ -204,6 +201,7 @@ async def act(
     reason: str | None,
     even_unknown: bool,
     who: Who,
+    as_json: bool = False,
 ) -> None:
     """Retry or discard. Errors: Unavailable, NoBroker, Cannot."""
     console = output()
@@ -218,13 +216,34 @@ async def act(
         for each in picked:
             if each not in doubtful:
                 await (retry if what == "retry" else discard)(broker, each, who)
-                console.print(f"{what}: {each.id}", highlight=False)
-    if doubtful:
+                if as_json:
+                    print_json({"did": what, "id": each.id, "contact": each.contact})
+                else:
+                    console.print(f"{what}: {each.id}", highlight=False)
+    if doubtful and not as_json:
         console.print(f"left alone: {len(doubtful)} whose fate is unknown (--even-unknown sends them all the same)")
 
 
-async def lift(settings: Settings, service: str, who: Who) -> None:
+async def lift(settings: Settings, service: str, who: Who, *, as_json: bool = False) -> None:
     """Errors: Unavailable, NoBroker."""
     async with reach(settings, name="resume") as broker:
         pause = await resume_service(broker, SERVICES[service], by=who.by, why=who.why, now=datetime.now(UTC))
-    output().print(f"{service} goes on (it was paused: {pause.reason})" if pause else f"{service} was not paused")
+    if as_json:
+        print_json({"service": service, "changed": pause is not None, "was": pause.reason if pause else None})
+    else:
+        output().print(f"{service} goes on (it was paused: {pause.reason})" if pause else f"{service} was not paused")
+
+
+async def put_off(settings: Settings, service: str, *, for_: timedelta, who: Who, as_json: bool) -> None:
+    """Pause. Errors: Unavailable, NoBroker."""
+    durable = SERVICES[service]
+    async with reach(settings, name="pause") as broker:
+        before = await pause_service(broker, durable, for_=for_, by=who.by, why=who.why, now=datetime.now(UTC))
+        now = await paused(broker, durable)
+    if now is None:
+        raise Cannot(f"{service} goes on already: somebody resumed it, or it was for too short a time")
+    if as_json:
+        print_json({"service": service, "until": now.until, "reason": now.reason, "was_paused": before is not None})
+        return
+    was = f"; it was paused until {before.until:%Y-%m-%d %H:%M:%S}: {before.reason}" if before else ""
+    output().print(f"{service} is paused until {now.until:%Y-%m-%d %H:%M:%S} UTC, {now.reason}{was}", highlight=False)

@@ -1,6 +1,5 @@
 """The command line. Heavy imports stay inside the commands, so that `--help` is instant."""
 
-import getpass
 import sys
 from datetime import datetime
 from functools import partial
@@ -9,9 +8,10 @@ from typing import Any
 
 import rich_click as click
 
-from cli.command import AS_JSON, DATA_DIR, PORT, SANDBOX_PORT, explained, load_settings, run_to_end
+from cli.command import AS_JSON, BY, DATA_DIR, PORT, SANDBOX_PORT, WHY, explained, load_settings, run_to_end
 from cli.notion_commands import notion
 from cli.template_commands import templates
+from cli.wish_commands import cancel, hold, pause, resume
 
 click.rich_click.USE_MARKDOWN = True
 click.rich_click.COMMAND_GROUPS = {
@@ -21,7 +21,8 @@ click.rich_click.COMMAND_GROUPS = {
         {"name": "Write campaigns", "commands": ["campaigns", "templates", "simulate"]},
         {"name": "Notion", "commands": ["notion"]},
         {"name": "Look", "commands": ["contact", "pending", "failures", "schema"]},
-        {"name": "Put right", "commands": ["retry", "discard", "resume", "trigger", "replay", "restored", "init"]},
+        {"name": "Decide", "commands": ["hold", "resume", "cancel", "pause"]},
+        {"name": "Put right", "commands": ["retry", "discard", "trigger", "replay", "restored", "init"]},
     ]
 }
 
@@ -202,7 +203,8 @@ def simulate(*, as_json: bool, **options: Any) -> None:
 @DATA_DIR
 @click.argument("service", type=click.Choice(["scheduler", "notion-sync"]))
 @click.option("--force", "-f", is_flag=True, help="Do not ask.")
-def replay(service: str, *, force: bool, **options: Any) -> None:
+@AS_JSON
+def replay(service: str, *, force: bool, as_json: bool, **options: Any) -> None:
     """Let a service read EVENTS again from the first fact. Nothing is sent twice, and what is right stays as it is.
 
     For the scheduler it restores lost timers; for notion-sync it restores lost rows.
@@ -210,12 +212,10 @@ def replay(service: str, *, force: bool, **options: Any) -> None:
     from cli.operate import replay as run
 
     if not force:
-        click.confirm(f"Replay every fact to {service}?", abort=True)
-    run_to_end(partial(run, load_settings(**options), service))
+        click.confirm(f"Replay every fact to {service}?", abort=True, err=True)
+    run_to_end(partial(run, load_settings(**options), service, as_json=as_json))
 
 
-BY = click.option("--by", default=getpass.getuser, help="Who decides. [default: the name you are logged in with]")
-WHY = click.option("--why", default="", help="Kept with the decision.")
 IDS = click.argument("ids", nargs=-1)
 ALL = click.option("--all", "every", is_flag=True, help="Everything that waits, or everything with --reason.")
 REASON = click.option("--reason", help="With --all: only what waits for this reason, as `failures` groups it.")
@@ -242,6 +242,7 @@ def failures(*, as_json: bool, **options: Any) -> None:
 @click.option("--even-unknown", is_flag=True, help="Also what may have been sent: it may arrive twice then.")
 @BY
 @WHY
+@AS_JSON
 def retry(*, ids: tuple[str, ...], every: bool, even_unknown: bool, **options: Any) -> None:
     """Try failed emails and parked messages again, at once. An id may be shortened as long as it is clear.
 
@@ -257,6 +258,7 @@ def retry(*, ids: tuple[str, ...], every: bool, even_unknown: bool, **options: A
 @REASON
 @BY
 @WHY
+@AS_JSON
 def discard(*, ids: tuple[str, ...], every: bool, **options: Any) -> None:
     """Leave failed emails and parked messages as they are; they are listed no more. Their history stays.
 
@@ -266,35 +268,21 @@ def discard(*, ids: tuple[str, ...], every: bool, **options: Any) -> None:
 
 
 def _decide(what: str, ids: tuple[str, ...], *, every: bool, reason: str | None, by: str, why: str,
-            even_unknown: bool, **options: Any) -> None:  # fmt: skip
+            even_unknown: bool, as_json: bool, **options: Any) -> None:  # fmt: skip
     from cli.failures import Who, act
 
     if bool(ids) == every or (reason and not every):
         raise click.UsageError("name what you mean, or say --all (with --reason to say of what)")
-    call = partial(act, what=what, ids=ids, every=every, reason=reason, even_unknown=even_unknown, who=Who(by, why))
-    run_to_end(partial(call, load_settings(**options)))
-
-
-@dripstream.command()
-@DATA_DIR
-@click.argument("service", type=click.Choice(["sender", "notion-sync", "scheduler"]), default="sender")
-@BY
-@WHY
-def resume(service: str, *, by: str, why: str, **options: Any) -> None:
-    """Let a paused service go on now: after a quota was raised or a key was mended. It would by itself, later.
-
-    Example: `dripstream resume`
-    """
-    from cli.failures import Who, lift
-
-    run_to_end(partial(lift, load_settings(**options), service, Who(by, why)))
+    call = partial(act, what=what, ids=ids, every=every, reason=reason, even_unknown=even_unknown, as_json=as_json)
+    run_to_end(partial(call, load_settings(**options), who=Who(by, why)))
 
 
 @dripstream.command()
 @DATA_DIR
 @click.option("--down-since", type=click.DateTime(), help="When nothing could be sent any more, UTC. [default: now]")
 @click.option("--force", "-f", is_flag=True, help="Do not ask.")
-def restored(*, down_since: datetime | None, force: bool, **options: Any) -> None:
+@AS_JSON
+def restored(*, down_since: datetime | None, force: bool, as_json: bool, **options: Any) -> None:
     """After restoring a backup, before the sender starts: set aside what may have been sent since it was made.
 
     The facts about such emails are lost, so each becomes `unknown` and waits in `failures`; nothing goes out twice.
@@ -305,8 +293,8 @@ def restored(*, down_since: datetime | None, force: bool, **options: Any) -> Non
     from cli.restored import run
 
     if not force:
-        click.confirm("Set aside every email whose time came before that?", abort=True)
-    run_to_end(partial(run, load_settings(**options), down_since))
+        click.confirm("Set aside every email whose time came before that?", abort=True, err=True)
+    run_to_end(partial(run, load_settings(**options), down_since, as_json=as_json))
 
 
 @dripstream.group()
@@ -329,6 +317,10 @@ def check(*, as_json: bool, **options: Any) -> None:
 
 dripstream.add_command(notion)
 dripstream.add_command(templates)
+dripstream.add_command(hold)
+dripstream.add_command(resume)
+dripstream.add_command(cancel)
+dripstream.add_command(pause)
 
 
 @dripstream.command()

@@ -59,13 +59,16 @@ async def pending(settings: Settings, *, limit: int | None, as_json: bool) -> No
     console.print(f"{len(timers)} pending" + (f", {len(shown)} shown" if len(shown) < len(timers) else ""))
 
 
-async def replay(settings: Settings, service: str) -> None:
+async def replay(settings: Settings, service: str, *, as_json: bool = False) -> None:
     """Errors: Unavailable, NoBroker, Incomplete."""
     durable = DURABLES[service]
     async with reach(settings, name="replay") as broker:
         await topology.require(broker, replicas=settings.replicas)
         count = await topology.rewind(broker, durable)
-    output().print(f"{durable.name} reads {count} facts again")
+    if as_json:
+        print_json({"service": service, "facts": count})
+    else:
+        output().print(f"{durable.name} reads {count} facts again")
 
 
 def check_campaigns(settings: Settings, *, as_json: bool) -> bool:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
 from cli.backends import reach
+from cli.operate import print_json
 from cli.output import output
 from contracts.facts import EmailUnknown
 from eventlog import topology
@@ -17,13 +18,16 @@ from services.settings import Settings
 REASON = "restored from a backup: it may have been sent after that was made"
 
 
-async def run(settings: Settings, down_since: datetime | None) -> None:
+async def run(settings: Settings, down_since: datetime | None, *, as_json: bool = False) -> None:
     """Errors: NoBroker, Unavailable, Incomplete, CampaignError."""
     campaigns = load_campaigns(settings.campaigns_dir)
     until = (down_since or datetime.now(UTC)).replace(tzinfo=UTC)
     async with reach(settings, name="restored") as broker:
         await topology.require(broker, replicas=settings.replicas)
         count = await set_aside(broker, campaigns, settings.pace, until=until, now=datetime.now(UTC))
+    if as_json:
+        print_json({"set_aside": count, "until": until})
+        return
     output().print(f"{count} email(s) set aside: look them up at the provider, then `dripstream retry` or `discard`")
 
 

@@ -1,0 +1,135 @@
+"""Hold, resume and cancel a person's emails: each is a fact, with who and why."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+import rich_click as click
+from rich.console import Console
+from rich.progress import track
+
+from cli.backends import reach
+from cli.failures import Who
+from cli.operate import print_json
+from cli.output import output
+from cli.whom import Cannot, Meant, meant, require_campaign
+from contracts.operators import OperatorCancelled, OperatorHeld, OperatorIntent, OperatorResumed
+from eventlog.log import EventLog
+from journey.campaign import Campaign, load_campaigns
+from journey.contact import Contact, evolve, fold
+from journey.plan import Pace, Planned, plan, plan_all
+from journey.wishes import Wish, wish
+from services.settings import Settings
+
+KINDS: Mapping[str, type[Wish]] = {"hold": OperatorHeld, "resume": OperatorResumed, "cancel": OperatorCancelled}
+SAID = {"hold": "held", "resume": "resumed", "cancel": "cancelled"}
+
+
+class Made(NamedTuple):
+    """What came of a wish: `fact` is None where it was so already."""
+
+    what: str
+    fact: Wish | None
+    state: Contact
+
+
+async def make(events: EventLog, state: Contact, verb: str, what: str, who: Who) -> Made:
+    """Write the wish down, unless it is so already.
+
+    Somebody who wishes about the same at the same moment wishes in the same round, and there the stronger counts:
+    what was not seen is not overruled. Errors: Cannot, where a stronger wish won; Unavailable.
+    """
+    fact = wish(state, KINDS[verb], what, by=who.by, why=who.why, at=datetime.now(UTC))
+    if fact is None:
+        return Made(what, None, state)
+    await events.append(fact)
+    history = await events.history(state.id)
+    state = evolve(fold(state.id, history), fact)  # a replica that lags may not have it yet
+    counts = state.intent(what)
+    if not isinstance(counts, KINDS[verb]):
+        by = counts.by if counts else "nobody"
+        raise Cannot(f"{by} wished something stronger about {what} at the same moment: look, and say it again")
+    return Made(what, fact, state)
+
+
+async def wish_for(
+    settings: Settings, verb: str, target: str, *, campaign: str | None, step: str | None, who: Who, as_json: bool
+) -> None:
+    """One person's emails. Errors: Cannot, NoBroker, Unavailable, CampaignError."""
+    campaigns = load_campaigns(settings.campaigns_dir)
+    async with reach(settings, name=verb) as broker:
+        events = EventLog(broker)
+        found = await meant(events, campaigns, settings.pace, target, campaign=campaign, step=step)
+        _refuse_ended(verb, found)
+        made = await make(events, found.state, verb, found.what, who)
+    after = plan_all(made.state, campaigns, settings.pace)
+    emails = [after[each.email_id] for each in found.emails]
+    if as_json:
+        print_json(_told(verb, made, emails))
+    else:
+        _say(verb, made, emails)
+
+
+def _refuse_ended(verb: str, found: Meant) -> None:
+    one = found.emails[0] if found.emails and found.what == found.emails[0].email_id else None
+    if one and one.email.end:
+        raise Cannot(f"{one.email_id} has ended, it is {one.state}: there is nothing to {verb}")
+
+
+def _told(verb: str, made: Made, emails: list[Planned]) -> dict[str, Any]:
+    counts = {state: sum(each.state == state for each in emails) for state in ("pending", "held", "skipped")}
+    return {"did": SAID[verb], "what": made.what, "changed": made.fact is not None, "emails": counts}
+
+
+def _say(verb: str, made: Made, emails: list[Planned]) -> None:
+    counts = _told(verb, made, emails)["emails"]
+    left = ", ".join(f"{count} {state}" for state, count in counts.items() if count) or "nothing to come"
+    head = f"{SAID[verb]}: {made.what}" if made.fact else f"{made.what} is not held" if verb == "resume" else ""
+    console = output()
+    console.print(f"{head or f'{made.what} is {SAID[verb]} already'} ({left})", highlight=False)
+    if verb == "resume":
+        for other in kept_by(made.state, emails):
+            console.print(f"[yellow]still kept back[/]: {other.what}, by {other.by}: {other.why}", highlight=False)
+
+
+def kept_by(state: Contact, emails: list[Planned]) -> list[OperatorIntent]:
+    """The wishes, about more or less than was named, that still keep one of these emails back."""
+    newest = [known for what in state.intents if (known := state.intent(what))]
+    stopping = [each for each in newest if not isinstance(each, OperatorResumed)]
+    open_ = [each.email_id for each in emails if each.email.end is None]
+    return [each for each in stopping if any(f"{id_}.".startswith(f"{each.what}.") for id_ in open_)]
+
+
+async def wish_for_all(
+    settings: Settings, verb: str, campaign: str, *, who: Who, force: bool, as_json: bool
+) -> int | None:
+    """Everybody in a campaign. Errors: Cannot, NoBroker, Unavailable, CampaignError; Abort, where not agreed to."""
+    campaigns = load_campaigns(settings.campaigns_dir)
+    require_campaign(campaign, campaigns)
+    async with reach(settings, name=verb) as broker:
+        events = EventLog(broker)
+        people = await in_campaign(events, campaigns[campaign], settings.pace)
+        if not force:
+            click.confirm(f"{verb} {campaign} for {len(people)} people?", abort=True, err=True)
+        changed, beaten = 0, 0
+        for person in track(people, verb, console=Console(stderr=True), disable=as_json, transient=True):
+            state = fold(person, await events.history(person))
+            try:
+                made = await make(events, state, verb, f"{person}.{campaign}", who)
+            except Cannot:
+                beaten += 1
+                continue
+            changed += made.fact is not None
+            if as_json:
+                print_json({"did": SAID[verb], "what": made.what, "changed": made.fact is not None})
+    if not as_json:
+        was = len(people) - changed - beaten
+        output().print(f"{SAID[verb]}: {campaign} for {changed} of {len(people)} people; {was} were so already")
+    if beaten:
+        click.echo(f"{beaten} not {SAID[verb]}: somebody wished something stronger at the same moment", err=True)
+    return int(beaten > 0)
+
+
+async def in_campaign(events: EventLog, campaign: Campaign, pace: Pace) -> list[str]:
+    """Who gets, or got, anything of it. Errors: Unavailable."""
+    return [each for each in await events.contacts() if plan(fold(each, await events.history(each)), campaign, pace)]

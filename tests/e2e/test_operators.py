@@ -1,0 +1,119 @@
+"""What operators decide on the command line, and what people get then: production's delays, days ahead."""
+
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from tests.e2e.people import MARIA, PEOPLE
+from tests.e2e.processes import Answer, machine
+from tests.e2e.site import Site, started
+from tests.waiting import eventually
+
+BY = ("--by", "grace", "--why", "asked by phone")
+
+
+@pytest.fixture(scope="module")
+async def slow(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
+    """Everybody has got the first email; the others are pending."""
+    with machine(tmp_path_factory.mktemp("slow")) as made:
+        async with started(made) as up:
+            for person in PEOPLE:
+                assert await up.sign_up(person)
+            await up.has_sent(3)
+            yield up
+
+
+async def ok(site: Site, *args: str) -> str:
+    answer: Answer = await site.machine.run(*args)
+    assert (answer.code, answer.err) == (0, "")
+    return answer.out
+
+
+async def told(site: Site, *args: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (await ok(site, *args, "--json")).splitlines()]
+
+
+async def states(site: Site, email: str = MARIA.email) -> dict[str, str]:
+    [story] = await told(site, "contact", email)
+    return {each["step"]: each["state"] for each in story["emails"] if each["sequence"] == "nurture"}
+
+
+async def is_pending(site: Site, number: int) -> bool:
+    return len([each for each in await told(site, "pending") if each["contact"] == MARIA.contact]) == number
+
+
+async def test_what_is_held_leaves_the_bucket_and_is_back_after_a_resume(slow: Site) -> None:
+    [held] = await told(slow, "hold", MARIA.email, *BY)
+    assert held == {
+        "did": "held",
+        "what": MARIA.contact,
+        "changed": True,
+        "emails": {"pending": 0, "held": 6, "skipped": 0},
+    }
+    await eventually(lambda: is_pending(slow, 0))
+    assert "is held already" in await ok(slow, "hold", MARIA.email)
+    assert "(6 pending)" in await ok(slow, "resume", MARIA.contact, *BY)
+    await eventually(lambda: is_pending(slow, 6))
+    story = await ok(slow, "contact", MARIA.email)
+    assert "operator_held" in story
+    assert "by grace: asked by phone" in story
+
+
+async def test_one_email_is_cancelled_and_brought_back(slow: Site) -> None:
+    await ok(slow, "cancel", MARIA.email, "--step", "nurture/email-3", *BY)
+    assert (await states(slow))["email-3"] == "skipped"
+    await ok(slow, "resume", MARIA.email_id("email-3"), *BY)
+    assert (await states(slow))["email-3"] == "pending"
+
+
+async def test_an_email_that_was_sent_can_be_held_no_more(slow: Site) -> None:
+    answer = await slow.machine.run("hold", MARIA.email, "--step", "email-1")
+    assert answer.code == 1
+    assert "has ended, it is sent: there is nothing to hold" in answer.err
+
+
+async def test_a_whole_campaign_is_held_and_resumed(slow: Site) -> None:
+    lines = await told(slow, "hold", "--campaign", "christmas-2025", "--all", "--force", *BY)
+    assert {each["what"] for each in lines} == {f"{person.contact}.christmas-2025" for person in PEOPLE}
+    answer = await slow.machine.run("resume", MARIA.email)
+    assert f"still kept back: {MARIA.contact}.christmas-2025, by grace" in answer.out
+    back = await slow.machine.run("resume", "--campaign", "christmas-2025", "--all", "--force", *BY)
+    assert (back.code, back.out.strip()) == (0, "resumed: christmas-2025 for 3 of 3 people; 0 were so already")
+    assert set((await states(slow)).values()) == {"sent", "pending"}
+
+
+async def test_nothing_is_done_to_everybody_without_a_yes(slow: Site) -> None:
+    answer = await slow.machine.run("cancel", "--campaign", "christmas-2025", "--all")
+    assert answer.code == 1
+    assert "cancel christmas-2025 for 3 people?" in answer.err
+    assert "skipped" not in (await states(slow)).values()
+
+
+async def test_a_service_is_paused_and_resumed(slow: Site) -> None:
+    [paused] = await told(slow, "pause", "--for", "2h", *BY)
+    assert (paused["service"], paused["reason"]) == ("sender", "by grace: asked by phone")
+    assert "sender is paused until" in await ok(slow, "failures")
+    assert "sender goes on (it was paused: by grace: asked by phone)" in await ok(slow, "resume", *BY)
+    assert "sender was not paused" in await ok(slow, "resume", "sender")
+    assert (await told(slow, "resume", "notion-sync"))[0]["changed"] is False
+
+
+@pytest.mark.parametrize(
+    ("args", "says"),
+    [
+        (("resume", "sendr"), "is neither a service (sender, scheduler, notion-sync) nor a person"),
+        (("hold",), "name a person, or say --campaign NAME --all"),
+        (("hold", MARIA.email, "--all"), "name a person, or say --campaign NAME --all"),
+        (("cancel", "--all"), "name a person, or say --campaign NAME --all"),
+        (("resume", "--campaign", "christmas-2025"), "whose? name a person"),
+        (("pause",), "say how long"),
+        (("pause", "--for", "2 weeks"), "is no duration"),
+        (("pause", "--until", "2020-01-01"), "--until is over already"),
+    ],
+)
+async def test_what_is_not_clear_is_refused_with_the_usage(slow: Site, args: tuple[str, ...], says: str) -> None:
+    answer = await slow.machine.run(*args)
+    assert answer.code == 2
+    assert says in " ".join(answer.err.replace("│", " ").split())
