@@ -18,7 +18,7 @@ from contracts.facts import AnyFact, EmailFact, SignupReceived, Triggered
 from contracts.ids import EmailId, contact_id
 from contracts.notion import RowIncomplete
 from contracts.operations import OperationsFact, ServicePaused, ServiceResumed, WebhooksCounted
-from contracts.operators import ContactCorrected, HandlingFailed, OperatorFact, OperatorIntent
+from contracts.operators import ContactCorrected, HandlingFailed, OperatorFact, OperatorHurried, OperatorIntent
 from eventlog.log import EventLog
 from journey.campaign import load_campaigns
 from journey.contact import Contact, fold
@@ -158,7 +158,7 @@ def describe(fact: AnyFact) -> str:
         return f"{fact.field}: {fact.was or 'nothing'} -> {fact.value or 'nothing'}, by {fact.by}"
     if isinstance(fact, RowIncomplete):
         return f"{fact.database}: no room for {', '.join(fact.columns)}"
-    if isinstance(fact, OperatorFact | OperatorIntent):
+    if isinstance(fact, OperatorFact | OperatorIntent | OperatorHurried):
         about = fact.what if isinstance(fact, OperatorFact) else fact.what.partition(".")[2] or "everything"
         return f"{about}, by {fact.by}" + _because(fact.why)
     if isinstance(fact, OperationsFact):

@@ -11,7 +11,7 @@ import rich_click as click
 from cli.command import AS_JSON, BY, DATA_DIR, PORT, SANDBOX_PORT, WHY, explained, load_settings, run_to_end
 from cli.notion_commands import notion
 from cli.template_commands import templates
-from cli.wish_commands import cancel, hold, pause, resume
+from cli.wish_commands import cancel, hold, pause, resume, send_now
 
 click.rich_click.USE_MARKDOWN = True
 click.rich_click.COMMAND_GROUPS = {
@@ -21,7 +21,7 @@ click.rich_click.COMMAND_GROUPS = {
         {"name": "Write campaigns", "commands": ["campaigns", "templates", "simulate"]},
         {"name": "Notion", "commands": ["notion"]},
         {"name": "Look", "commands": ["contact", "pending", "failures", "schema"]},
-        {"name": "Decide", "commands": ["hold", "resume", "cancel", "pause"]},
+        {"name": "Decide", "commands": ["hold", "resume", "cancel", "send-now", "pause"]},
         {"name": "Put right", "commands": ["retry", "discard", "trigger", "replay", "restored", "init"]},
     ]
 }
@@ -321,6 +321,7 @@ dripstream.add_command(hold)
 dripstream.add_command(resume)
 dripstream.add_command(cancel)
 dripstream.add_command(pause)
+dripstream.add_command(send_now)
 
 
 @dripstream.command()

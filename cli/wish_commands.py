@@ -87,6 +87,30 @@ def _wish(verb: str, who: str | None, *, campaign: str | None, step: str | None,
         run_to_end(partial(every, load_settings(**options)))
 
 
+@click.command("send-now")
+@DATA_DIR
+@CAMPAIGN
+@STEP
+@BY
+@WHY
+@AS_JSON
+@click.argument("email")
+def send_now(email: str, *, campaign: str | None, step: str | None, by: str, why: str, as_json: bool,
+             **options: Any) -> None:  # fmt: skip
+    """Send one pending email now instead of at its time. It is sent once; the others keep their times.
+
+    EMAIL is an email id, or a person (address or contact id) with --step. What has ended, is held, cancelled or not
+    wanted is refused, with the reason.
+
+    Example: `dripstream send-now ada@example.com --step nurture/email-3 --why "asked for it by phone"`
+    """
+    from cli.failures import Who
+    from cli.hurry import send_now as run
+
+    call = partial(run, target=email, campaign=campaign, step=step, who=Who(by, why), as_json=as_json)
+    run_to_end(partial(call, load_settings(**options)))
+
+
 @click.command()
 @DATA_DIR
 @AS_JSON

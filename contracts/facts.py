@@ -40,6 +40,7 @@ from contracts.operators import (
     OperatorCancelled,
     OperatorDiscarded,
     OperatorHeld,
+    OperatorHurried,
     OperatorResumed,
     OperatorRetried,
 )
@@ -200,6 +201,7 @@ AnyFact = (
     | OperatorHeld
     | OperatorResumed
     | OperatorCancelled
+    | OperatorHurried
     | ContactCorrected
     | RowIncomplete
     | ServicePaused

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from contracts.base import Count, Fact, Utc
+from contracts.base import Count, Fact, Ref, Utc
 from contracts.ids import BadId, EmailId, token
 
 
@@ -88,6 +88,27 @@ class OperatorResumed(OperatorIntent, frozen=True, kw_only=True, tag="operator_r
 
 class OperatorCancelled(OperatorIntent, frozen=True, kw_only=True, tag="operator_cancelled"):
     """Send none of it any more."""
+
+
+class OperatorHurried(Fact, frozen=True, kw_only=True, tag="operator_hurried"):
+    """Send it now: the email is due when this is said, unless it was due before. Identity: the email, and the round.
+
+    It makes nothing due later, and brings back nothing that has ended or is not wanted.
+    """
+
+    what: Ref
+    round: Annotated[Count, Meta(description="how many times somebody had hurried it before")] = 0
+    attempts: Annotated[Count, Meta(description="attempts made so far: what they wait for is waited for no more")] = 0
+    by: Annotated[str, Meta(description="who")]
+    why: str = ""
+
+    def __post_init__(self) -> None:
+        if EmailId.parse(self.what).contact != self.contact:
+            raise BadId(f"{self.what[:200]!r} is not about this contact")
+
+    @property
+    def id(self) -> str:
+        return f"{self.what}.{self.round}"
 
 
 Correctable = Literal["first_name", "business_name"]

@@ -32,6 +32,7 @@ from contracts.operators import (
     OperatorDiscarded,
     OperatorFact,
     OperatorHeld,
+    OperatorHurried,
     OperatorIntent,
     OperatorRetried,
     prefixes_of,
@@ -73,6 +74,7 @@ class Email(msgspec.Struct, frozen=True):
     end: Ending | None = None
     retried: OperatorRetried | None = None
     discarded: OperatorDiscarded | None = None
+    hurries: frozenset[OperatorHurried] = frozenset()
 
     @property
     def is_sent(self) -> bool:
@@ -93,6 +95,11 @@ class Email(msgspec.Struct, frozen=True):
     def in_doubt(self) -> bool:
         """By the facts, the provider may have it although no answer said so."""
         return any(attempt.accepted == "maybe" for attempt in self.open_attempts.values())
+
+    @property
+    def next_hurry(self) -> int:
+        """Of a wish to send it now: the same for everybody who has seen the same facts."""
+        return max((each.round for each in self.hurries), default=-1) + 1
 
     @property
     def is_trouble(self) -> bool:
@@ -189,7 +196,7 @@ def evolve(state: Contact, fact: Fact) -> Contact:
             return _with(state, fact.email_id, end=_ended(state.email(fact.email_id), fact))
         case DeliveryFact():
             return _delivered(state, fact)
-        case OperatorFact() | OperatorIntent() | ContactCorrected():
+        case OperatorFact() | OperatorIntent() | OperatorHurried() | ContactCorrected():
             return _decided(state, fact)
         case HandlingFailed() | RowIncomplete() | OperationsFact():
             return state
@@ -197,7 +204,7 @@ def evolve(state: Contact, fact: Fact) -> Contact:
             raise TypeError(f"no rule for {fact.tag}")
 
 
-def _decided(state: Contact, fact: OperatorFact | OperatorIntent | ContactCorrected) -> Contact:
+def _decided(state: Contact, fact: OperatorFact | OperatorIntent | OperatorHurried | ContactCorrected) -> Contact:
     """What people said by hand."""
     match fact:
         case OperatorRetried():
@@ -208,6 +215,8 @@ def _decided(state: Contact, fact: OperatorFact | OperatorIntent | ContactCorrec
         case OperatorIntent():
             rounds = heard(state.intents.get(fact.what, {}), fact)
             return msgspec.structs.replace(state, intents={**state.intents, fact.what: rounds})
+        case OperatorHurried():
+            return _with(state, fact.what, hurries=state.email(fact.what).hurries | {fact})
         case ContactCorrected():
             newer = max(filter(None, [state.corrections.get(fact.field), fact]), key=_correction_order)
             return msgspec.structs.replace(state, corrections={**state.corrections, fact.field: newer})

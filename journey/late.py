@@ -29,3 +29,18 @@ def due_after(due: datetime, stops: Iterable[Stop], lasts: timedelta, *, runs_fr
 def came_due_in(due: datetime, stops: Iterable[Stop]) -> bool:
     """Whether its first time fell into a stop that is over."""
     return any(end is not None and begin <= due < end for begin, end in stops)
+
+
+def hurried(
+    due: datetime, retries: Iterable[tuple[int, datetime]], hurries: Iterable[tuple[int, datetime]]
+) -> datetime:
+    """`due`, as failed attempts have put it off and people have hurried it.
+
+    A hurry knows how many attempts there had been: it cuts short what those wait for, and no later one's wait. Each
+    step is a plain `max` or `min`, so one more hurry never makes it later, and the order of the facts does not count.
+    """
+    waits = [(number, 0, until) for number, until in retries]
+    cuts = [(after, 1, at) for after, at in hurries]
+    for _, cuts_short, moment in sorted([*waits, *cuts]):
+        due = min(due, moment) if cuts_short else max(due, moment)
+    return due

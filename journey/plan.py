@@ -10,7 +10,7 @@ from contracts.facts import EmailFailed, EmailSkipped, EmailUnknown
 from contracts.ids import EmailId
 from journey.campaign import Campaign, Sequence, Step
 from journey.contact import Contact, Email
-from journey.late import came_due_in, due_after
+from journey.late import came_due_in, due_after, hurried
 from journey.occasions import Occasion, instance_of, occasions
 
 RETRY_AFTER_S = (60, 300, 900)
@@ -147,9 +147,10 @@ def _times(
     shifts = campaign.on_resume == "shift" and not to_a_start
     wanted = due_after(planned_for, stops, step.expires_after, runs_from=occasion.anchor if shifts else None)
     retried = [due_after(email.retried.at, stops, step.expires_after)] if email.retried else []
-    retries = [attempt.retry_at for attempt in email.open_attempts.values()]
     expires = max([planned_for if to_a_start else wanted, *retried]) + step.expires_after
-    return max([wanted, *retried, *retries]), min(expires, occasion.ends_at or expires)
+    hurries = [(each.attempts, due_after(each.at, stops, step.expires_after)) for each in email.hurries]
+    retries = [(attempt.attempt, attempt.retry_at) for attempt in email.open_attempts.values()]
+    return max([hurried(wanted, retries, hurries), *retried]), min(expires, occasion.ends_at or expires)
 
 
 def _unwanted(

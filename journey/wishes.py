@@ -1,11 +1,27 @@
 """From what a person wants to the fact that says so. Pure; asked again, it says nothing, as it is so already."""
 
 from datetime import datetime
+from typing import Literal, NamedTuple
 
-from contracts.operators import ContactCorrected, Correctable, OperatorCancelled, OperatorHeld, OperatorResumed
+from contracts.operators import (
+    ContactCorrected,
+    Correctable,
+    OperatorCancelled,
+    OperatorHeld,
+    OperatorHurried,
+    OperatorResumed,
+)
 from journey.contact import Contact
+from journey.plan import Planned
 
 Wish = OperatorHeld | OperatorResumed | OperatorCancelled
+
+
+class Refusal(NamedTuple):
+    """How the email stands, and why, in the machine's words."""
+
+    state: str
+    reason: str
 
 
 def wish(
@@ -23,6 +39,29 @@ def wish(
     if isinstance(known, kind) or (known is None and kind is OperatorResumed):
         return None
     return kind(contact=state.id, at=at, what=what, round=state.next_round(what), by=by, why=why, seen_at=seen_at)
+
+
+def hurry(
+    state: Contact, planned: Planned, *, by: str, at: datetime, why: str = ""
+) -> OperatorHurried | Literal["due"] | Refusal:
+    """The fact that makes it due now; "due" where it is so already; else why it cannot be.
+
+    It is the plan that says what is sent: a hurry changes a time, and never whether.
+    """
+    if planned.email.end or planned.unwanted or at > planned.expires:
+        over = "" if planned.email.end else "expired"
+        return Refusal(planned.state, planned.reason or over)
+    if planned.due <= at:
+        return "due"
+    return OperatorHurried(
+        contact=state.id,
+        at=at,
+        what=planned.email_id,
+        round=planned.email.next_hurry,
+        attempts=max(planned.email.attempts, default=0),
+        by=by,
+        why=why,
+    )
 
 
 def correct(

@@ -73,6 +73,10 @@ def make_discarded(step: str = "email-1", email: str = ADA, **overrides: Any) ->
     return operators.OperatorDiscarded(**(_decision(step, email) | overrides))
 
 
+def make_hurried(step: str = "email-1", email: str = ADA, **overrides: Any) -> operators.OperatorHurried:
+    return operators.OperatorHurried(**(_decision(step, email) | overrides))
+
+
 def make_held(what: str | None = None, email: str = ADA, **overrides: Any) -> operators.OperatorHeld:
     return operators.OperatorHeld(**(_intent(what, email) | overrides))
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.people import MARIA, PEOPLE
+from tests.e2e.people import MARIA, PEOPLE, Person
 from tests.e2e.processes import Answer, machine
 from tests.e2e.site import Site, started
 from tests.waiting import eventually
@@ -98,6 +98,34 @@ async def test_a_service_is_paused_and_resumed(slow: Site) -> None:
     assert "sender goes on (it was paused: by grace: asked by phone)" in await ok(slow, "resume", *BY)
     assert "sender was not paused" in await ok(slow, "resume", "sender")
     assert (await told(slow, "resume", "notion-sync"))[0]["changed"] is False
+
+
+async def test_an_email_is_sent_now_and_once_and_a_second_time_refused(slow: Site) -> None:
+    omar = next(person for person in PEOPLE if person != MARIA)
+    before = await slow.mails(omar)
+    [hurried] = await told(slow, "send-now", omar.email, "--step", "email-4", *BY)
+    assert (hurried["email_id"], hurried["changed"]) == (omar.email_id("email-4"), True)
+    await eventually(lambda: sent_now(slow, omar))
+    assert len(await slow.mails(omar)) == len(before) + 1
+    answer = await slow.machine.run("send-now", omar.email_id("email-4"))
+    assert answer.code == 1
+    assert "cannot be sent now: it is sent; nothing sends it again" in answer.err
+    story = await ok(slow, "contact", omar.email)
+    assert "operator_hurried" in story
+
+
+async def sent_now(site: Site, person: Person) -> bool:
+    return (await states(site, person.email))["email-4"] == "sent"
+
+
+async def test_what_is_held_is_not_sent_now_and_what_would_help_is_said(slow: Site) -> None:
+    await ok(slow, "hold", MARIA.email, "--step", "email-5")
+    answer = await slow.machine.run("send-now", MARIA.email, "--step", "email-5")
+    assert answer.code == 1
+    assert "`dripstream resume` first" in answer.err
+    await ok(slow, "resume", MARIA.email, "--step", "email-5")
+    answer = await slow.machine.run("send-now", MARIA.email)
+    assert "which email? Say --step; pending: nurture/email-2" in answer.err
 
 
 @pytest.mark.parametrize(
