@@ -9,6 +9,7 @@ from typing import Any
 import rich_click as click
 
 from cli.command import AS_JSON, BY, DATA_DIR, PORT, SANDBOX_PORT, WHY, explained, load_settings, run_to_end
+from cli.fact_commands import export, tail
 from cli.notion_commands import notion
 from cli.template_commands import templates
 from cli.wish_commands import cancel, hold, pause, resume, send_now
@@ -20,7 +21,7 @@ click.rich_click.COMMAND_GROUPS = {
         {"name": "Run services one by one", "commands": ["ingest", "scheduler", "sender", "notion-sync", "sandbox"]},
         {"name": "Write campaigns", "commands": ["campaigns", "templates", "simulate"]},
         {"name": "Notion", "commands": ["notion"]},
-        {"name": "Look", "commands": ["contact", "pending", "failures", "schema"]},
+        {"name": "Look", "commands": ["contact", "pending", "failures", "tail", "export", "schema"]},
         {"name": "Decide", "commands": ["hold", "resume", "cancel", "send-now", "pause"]},
         {"name": "Put right", "commands": ["retry", "discard", "trigger", "replay", "restored", "init"]},
     ]
@@ -322,6 +323,8 @@ dripstream.add_command(resume)
 dripstream.add_command(cancel)
 dripstream.add_command(pause)
 dripstream.add_command(send_now)
+dripstream.add_command(tail)
+dripstream.add_command(export)
 
 
 @dripstream.command()

@@ -38,9 +38,9 @@ def fact_subject(fact: Fact) -> str:
     return f"events.{fact_name(fact)}"
 
 
-def facts_of(tag: str) -> str:
-    """The subject filter that is every fact of one kind (`*`: of any)."""
-    return f"events.*.{tag}.>"
+def facts_of(tag: str, contact: str = "*") -> str:
+    """The subject filter that is every fact of one kind (`*`: of any), of everybody or of one contact."""
+    return f"events.{contact}.{tag}.>"
 
 
 def history_of(contact: str) -> str:

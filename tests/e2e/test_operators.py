@@ -1,13 +1,16 @@
 """What operators decide on the command line, and what people get then: production's delays, days ahead."""
 
+import csv
+import io
 import json
+import signal
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
 from tests.e2e.people import MARIA, PEOPLE, Person
-from tests.e2e.processes import Answer, machine
+from tests.e2e.processes import Answer, Program, machine
 from tests.e2e.site import Site, started
 from tests.waiting import eventually
 
@@ -128,8 +131,46 @@ async def test_what_is_held_is_not_sent_now_and_what_would_help_is_said(slow: Si
     assert "which email? Say --step; pending: nurture/email-2" in answer.err
 
 
+async def test_facts_are_shown_live_until_somebody_interrupts(slow: Site) -> None:
+    tail = slow.machine.start("tail", "--type", "operator_hurried", "--type", "service_paused", "--since", "1h")
+    await ok(slow, "pause", "notion-sync", "--for", "1h", *BY)
+    await ok(slow, "resume", "notion-sync")
+    await eventually(lambda: says(tail, "notion_sync until"), timeout=20)
+    assert await tail.stop(signal.SIGINT) == 0
+    assert "@" not in tail.out
+    assert "Traceback" not in tail.err
+    assert {line.split()[2] for line in tail.out.splitlines()} <= {"operator_hurried", "service_paused"}
+
+
+async def says(program: Program, text: str) -> bool:
+    return text in program.out
+
+
+async def test_every_fact_is_exported_in_order_and_a_file_is_whole_and_private(slow: Site) -> None:
+    lines = [json.loads(line) for line in (await ok(slow, "export")).splitlines()]
+    assert [each["sequence"] for each in lines] == sorted(each["sequence"] for each in lines)
+    assert len([each for each in lines if each["fact"]["type"] == "signup_received"]) == len(PEOPLE)
+    file = slow.machine.folder / "mine.csv"
+    answer = await slow.machine.run("export", "--contact", MARIA.email, "--format", "csv", "-o", str(file))
+    rows = list(csv.DictReader(io.StringIO(file.read_text())))
+    assert (answer.code, answer.out, answer.err) == (0, "", f"{len(rows)} facts in {file}\n")
+    assert {each["contact"] for each in rows} == {MARIA.contact}
+    assert len(rows) == len([each for each in lines if each["fact"]["contact"] == MARIA.contact])
+    assert file.stat().st_mode & 0o077 == 0
+    assert not list(slow.machine.folder.glob(".mine*"))
+
+
+async def test_an_export_that_fails_leaves_the_file_as_it_was(slow: Site) -> None:
+    file = slow.machine.folder / "kept.csv"
+    file.write_text("kept")
+    answer = await slow.machine.run("export", "--contact", "czzz", "-o", str(file))
+    assert (answer.code, file.read_text()) == (1, "kept")
+    assert "nobody we know" in answer.err
+    assert "there are no facts email_snet" in (await slow.machine.run("export", "--type", "email_snet")).err
+
+
 @pytest.mark.parametrize(
-    ("args", "says"),
+    ("args", "hint"),
     [
         (("resume", "sendr"), "is neither a service (sender, scheduler, notion-sync) nor a person"),
         (("hold",), "name a person, or say --campaign NAME --all"),
@@ -141,7 +182,7 @@ async def test_what_is_held_is_not_sent_now_and_what_would_help_is_said(slow: Si
         (("pause", "--until", "2020-01-01"), "--until is over already"),
     ],
 )
-async def test_what_is_not_clear_is_refused_with_the_usage(slow: Site, args: tuple[str, ...], says: str) -> None:
+async def test_what_is_not_clear_is_refused_with_the_usage(slow: Site, args: tuple[str, ...], hint: str) -> None:
     answer = await slow.machine.run(*args)
     assert answer.code == 2
-    assert says in " ".join(answer.err.replace("│", " ").split())
+    assert hint in " ".join(answer.err.replace("│", " ").split())
