@@ -2,10 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, tzinfo
-from typing import Any
-from zoneinfo import ZoneInfo
 
-import msgspec
 from rich.console import Console
 from rich.table import Table
 
@@ -23,6 +20,7 @@ from eventlog.log import EventLog
 from journey.campaign import load_campaigns
 from journey.contact import Contact, fold
 from journey.plan import Planned, plan_all
+from journey.views import story, zone_of
 from services.settings import Settings
 
 STYLE = {"pending": "cyan", "held": "blue", "sent": "green", "skipped": "yellow", "failed": "red", "unknown": "magenta"}
@@ -64,41 +62,6 @@ async def contact(settings: Settings, email: str, *, as_json: bool) -> int:
     else:
         _show(output(), state, facts, planned)
     return 0
-
-
-def story(state: Contact, facts: Sequence[AnyFact], planned: Sequence[Planned]) -> dict[str, Any]:
-    """Everything, for programs."""
-    return {
-        "contact": state.id,
-        "email": state.address,
-        "zone": str(zone_of(state)),
-        "facts": [msgspec.to_builtins(fact) for fact in facts],
-        "emails": [_email(each, zone_of(state)) for each in planned],
-    }
-
-
-def _email(each: Planned, zone: tzinfo) -> dict[str, Any]:
-    return {
-        "email_id": each.email_id,
-        "step": each.step.id,
-        "sequence": each.sequence.id,
-        "state": each.state,
-        "reason": each.reason,
-        "planned_for": each.planned_for.isoformat(),
-        "due": each.due.isoformat() if each.is_pending else None,
-        "due_local": each.due.astimezone(zone).isoformat() if each.is_pending else None,
-        "sent_at": each.email.end.at.isoformat() if each.state == "sent" and each.email.end else None,
-        "attempts": [msgspec.to_builtins(attempt) for _, attempt in sorted(each.email.attempts.items())],
-    }
-
-
-def zone_of(state: Contact) -> tzinfo:
-    """Where they are, as their newest booking says; UTC for who never booked."""
-    zones = sorted((each.sent_at, each.booker.time_zone) for each in state.bookings.values() if each.booker.time_zone)
-    try:
-        return ZoneInfo(str(zones[-1][1])) if zones else UTC
-    except (KeyError, ValueError, OSError):
-        return UTC
 
 
 def why(reason: str | None) -> str:

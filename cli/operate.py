@@ -13,6 +13,7 @@ from contracts.subjects import Timer
 from eventlog import topology
 from eventlog.timers import Timers
 from journey.campaign import CampaignError, load_campaigns
+from journey.views import pending_email
 from services.settings import Settings
 
 DURABLES = {"scheduler": topology.SCHEDULER, "notion-sync": topology.NOTION_SYNC}
@@ -48,7 +49,7 @@ async def pending(settings: Settings, *, limit: int | None, as_json: bool) -> No
     shown, now = timers[:limit], datetime.now(UTC)
     if as_json:
         for timer in shown:
-            print_json({"key": timer.key, "due": timer.due_at, **EmailId.parse(timer.email_id)._asdict()})
+            print_json(pending_email(timer))
         return
     console = output()
     table = Table("due (UTC)", "in", "step", "key", box=None)

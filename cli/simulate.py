@@ -8,7 +8,7 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from cli.contact import why, zone_of
+from cli.contact import why
 from cli.operate import print_json
 from cli.output import output
 from contracts.bookings import BookingFact
@@ -20,6 +20,7 @@ from journey.simulate import Life, Sending, simulate
 from journey.templates import Rendered
 from journey.templates import render as render_template
 from journey.values import values_of
+from journey.views import zone_of
 from services.ingest.calcom import Ignored, Told
 from services.ingest.calcom import translate as translate_booking
 from services.ingest.signup import translate as translate_signup

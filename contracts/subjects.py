@@ -4,6 +4,7 @@ events.<contact>.<tag>.<fact id>          a fact; its subject is its identity
 $KV.timers.<hour>.<email id>.<due>        a pending email
 email.due.<email id>.<due>                what it fires as
 parked.<consumer>.<original subject>      what no code could handle
+dripstream.<question>                     what a running service answers
 """
 
 from datetime import UTC, datetime
@@ -117,5 +118,15 @@ def timers_of(contact: str) -> str:
     return kv_subject(TIMERS, f"*.{contact}.>")
 
 
+def timers_like(*, contact: str | None = None, campaign: str | None = None) -> str:
+    """The subject filter that is every pending email of one contact, of one campaign, of both, or of all."""
+    return kv_subject(TIMERS, f"*.{contact or '*'}.{campaign or '*'}.>")
+
+
 def fired_of(contact: str) -> str:
     return f"email.due.{contact}.>"
+
+
+def question(name: str) -> str:
+    """Where services are asked: `dripstream.pending`."""
+    return f"dripstream.{name}"

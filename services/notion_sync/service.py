@@ -7,6 +7,7 @@ from eventlog.connection import Broker
 from eventlog.consume import Consumer
 from eventlog.templates import Templates
 from journey.campaign import Campaign
+from services.micro import registered
 from services.notion_sync.handlers import keep_looking, shell_for, work
 from services.notion_sync.schema import TEMPLATES
 from services.notion_sync.templates import TemplatesShell, keep_templates
@@ -27,7 +28,8 @@ async def run(broker: Broker, settings: Settings, campaigns: Mapping[str, Campai
         publishing = TemplatesShell(shell.notion, Templates(broker), campaigns)
         beside.append(asyncio.create_task(keep_templates(publishing, every_s=settings.notion_poll_s)))
     try:
-        await Consumer(broker, work(shell), stop=stop).run()
+        async with registered(broker, "notion-sync", "shows every fact in Notion"):
+            await Consumer(broker, work(shell), stop=stop).run()
     finally:
         for task in beside:
             task.cancel()

@@ -9,6 +9,8 @@ from eventlog.connection import Broker
 from eventlog.consume import Consumer
 from eventlog.templates import Templates
 from journey.campaign import Campaign
+from services.micro import registered
+from services.sender.endpoints import questions
 from services.sender.handlers import shell_for, work
 from services.sender.resend_api import Resend
 from services.sender.templates import AsPublished
@@ -27,6 +29,8 @@ async def run(broker: Broker, settings: Settings, campaigns: Mapping[str, Campai
             if settings.templates == "notion":
                 published = AsPublished(Templates(broker), campaigns, clock.earliest)
                 shell = dataclasses.replace(shell, templates=published)
-            await Consumer(broker, work(shell), stop=stop).run()
+            asked = questions(broker, clock.now)
+            async with registered(broker, "sender", "sends what is due through Resend", asked):
+                await Consumer(broker, work(shell), stop=stop).run()
     finally:
         await provider.close()

@@ -12,7 +12,6 @@ from typing import Any
 import msgspec
 import pytest
 
-from cli.contact import story
 from contracts import subjects
 from contracts.facts import AnyFact, EmailAttemptFailed, EmailFailed, EmailSent, EmailSkipped, EmailUnknown
 from contracts.ids import contact_id
@@ -22,6 +21,7 @@ from eventlog.connection import Broker, Unavailable
 from eventlog.consume import Consumer
 from journey.contact import Contact, Email, fold
 from journey.plan import Pace, plan_all
+from journey.views import story
 from services.notion_sync.projection import rows_for
 from services.scheduler import handlers as scheduler
 from services.sender.handlers import Shell, shell_for, work

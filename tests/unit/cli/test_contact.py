@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from cli.contact import WHY, describe, emails_table, story, why, zone_of
+from cli.contact import WHY, describe, emails_table, why
 from contracts.ids import contact_id
 from journey.contact import fold
 from journey.plan import Pace, plan
+from journey.views import story, zone_of
 from services.settings import ROOT
 from tests.factories import (
     ADA,
