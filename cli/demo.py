@@ -83,6 +83,7 @@ def _demo_settings(settings: Settings, folder: Path) -> Settings:
             "signup_webhook_secret": None,
             "calcom_webhook_secret": None,
             "resend_webhook_secret": None,
+            "notify_webhook_url": None,
             "resend_api_key": None,
             "resend_api_url": None,
             "notion_token": None,

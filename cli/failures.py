@@ -29,7 +29,7 @@ from journey.contact import Email, fold
 from services.settings import Settings
 
 TROUBLE = ("email_failed", "email_unknown")
-SERVICES = {each.name.replace("_", "-"): each for each in topology.DURABLES}
+SERVICES = {each.name.replace("_", "-"): each for each in (*topology.DURABLES, *topology.OPTIONAL)}
 
 
 @dataclass(frozen=True)
@@ -172,7 +172,7 @@ async def show(settings: Settings, *, as_json: bool) -> None:
     """Errors: Unavailable, NoBroker."""
     async with reach(settings, name="failures") as broker:
         found = await failures(broker)
-        pauses = {name: await paused(broker, each) for name, each in SERVICES.items()}
+        pauses = {each.name.replace("_", "-"): await paused(broker, each) for each in await topology.made(broker)}
     if as_json:
         for each in found:
             print_json({name: getattr(each, name) for name in ("id", "kind", "reason", "at", "contact", "detail")})

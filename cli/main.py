@@ -10,6 +10,7 @@ import rich_click as click
 
 from cli.command import AS_JSON, BY, DATA_DIR, PORT, SANDBOX_PORT, WHY, explained, load_settings, run_to_end
 from cli.fact_commands import export, tail
+from cli.notifier_commands import notifier
 from cli.notion_commands import notion
 from cli.template_commands import templates
 from cli.wish_commands import cancel, hold, pause, resume, send_now
@@ -18,7 +19,10 @@ click.rich_click.USE_MARKDOWN = True
 click.rich_click.COMMAND_GROUPS = {
     "dripstream": [
         {"name": "Try it", "commands": ["demo", "up"]},
-        {"name": "Run services one by one", "commands": ["ingest", "scheduler", "sender", "notion-sync", "sandbox"]},
+        {
+            "name": "Run services one by one",
+            "commands": ["ingest", "scheduler", "sender", "notion-sync", "notifier", "sandbox"],
+        },
         {"name": "Write campaigns", "commands": ["campaigns", "templates", "simulate"]},
         {"name": "Notion", "commands": ["notion"]},
         {"name": "Look", "commands": ["contact", "pending", "failures", "tail", "export", "schema"]},
@@ -43,6 +47,8 @@ def dripstream() -> None:
 @SANDBOX_PORT
 def up(**options: Any) -> None:
     """Run everything in one process: NATS, ingest, scheduler, sender, notion-sync, and the sandbox.
+
+    The notifier too, where NOTIFY_WEBHOOK_URL is set.
 
     With no setting at all it needs no account: the sandbox stands in for Resend and Notion. State is kept in the data
     folder; Ctrl-C finishes what is in hand and stops.
@@ -317,6 +323,7 @@ def check(*, as_json: bool, **options: Any) -> None:
 
 
 dripstream.add_command(notion)
+dripstream.add_command(notifier)
 dripstream.add_command(templates)
 dripstream.add_command(hold)
 dripstream.add_command(resume)

@@ -33,11 +33,22 @@ SERVICES: Mapping[str, str] = {
     "scheduler": "services.scheduler.service",
     "sender": "services.sender.service",
     "notion-sync": "services.notion_sync.service",
+    "notifier": "services.notifier.service",
 }
 """Each module has `run`; it is imported when it is run, so that one service does not pay for the others."""
 
 
-DURABLES = {"scheduler": topology.SCHEDULER, "sender": topology.SENDER, "notion-sync": topology.NOTION_SYNC}
+DURABLES = {
+    "scheduler": topology.SCHEDULER,
+    "sender": topology.SENDER,
+    "notion-sync": topology.NOTION_SYNC,
+    "notifier": topology.NOTIFIER,
+}
+
+
+def wanted(settings: Settings) -> list[str]:
+    """Those that `dripstream up` runs: without a chat to post to there is no notifier."""
+    return [name for name in SERVICES if name != "notifier" or settings.notify_webhook_url is not None]
 
 
 def service(name: str) -> Service:
@@ -164,7 +175,7 @@ async def _supervised(
     """Errors: whatever kept a service from starting at all; it ends the others too."""
     tasks = [
         asyncio.create_task(supervise(name, partial(service(name), broker, settings, campaigns, stop), stop))
-        for name in SERVICES
+        for name in wanted(settings)
     ]
     try:
         yield

@@ -48,10 +48,20 @@ def banner(given: Settings, all_: Running) -> str:
     lines.append(f"bookings  {address}/webhook/calcom-booking")
     if all_.sandbox:
         lines.append(f"sandbox   {all_.sandbox}")
+    lines.append(f"notifier  {_chat(given)}")
     if given.testing_mode or given.speedup != 1:
         lines.append(f"time      compressed: testing delays {given.testing_mode}, {given.speedup:g} times as fast")
     lines.append(f"nats CLI  nats --server {all_.nats.rpartition('@')[2]} kv ls timers")
     return "\n".join(lines)
+
+
+def _chat(settings: Settings) -> str:
+    """Where notices go. Errors: ValueError, which does not repeat the address."""
+    from services.notifier.service import configured
+
+    if settings.notify_webhook_url is None:
+        return "off (NOTIFY_WEBHOOK_URL is unset: nobody is told of alerts)"
+    return str(configured(settings))
 
 
 async def sandbox(settings: Settings) -> None:

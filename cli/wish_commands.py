@@ -9,7 +9,7 @@ import rich_click as click
 from cli.command import AS_JSON, BY, DATA_DIR, WHY, load_settings, run_to_end
 from cli.durations import Duration
 
-SERVICES = ("sender", "scheduler", "notion-sync")
+SERVICES = ("sender", "scheduler", "notion-sync", "notifier")
 CAMPAIGN = click.option("--campaign", metavar="NAME", help="Only what comes of this campaign.")
 STEP = click.option("--step", metavar="STEP", help="Only this email: sequence/step, its step, or its email id.")
 EVERYBODY = click.option("--all", "everybody", is_flag=True, help="With --campaign: everybody who is in it.")
@@ -52,7 +52,7 @@ def cancel(who: str | None, **options: Any) -> None:
 def resume(who: str | None, **options: Any) -> None:
     """Let a paused service go on now, or what was held or cancelled for a person.
 
-    WHO is a service (sender, scheduler, notion-sync; sender if left out), or a person: an address, a contact id, or an
+    WHO is a service (sender, scheduler, notion-sync, notifier; sender if left out), or a person: an address, a contact id, or an
     email id. A service would go on by itself, later; a person would not.
 
     Examples: `dripstream resume`, `dripstream resume notion-sync`, `dripstream resume ada@example.com`

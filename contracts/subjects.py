@@ -14,8 +14,8 @@ from contracts.base import Fact
 from contracts.ids import BadId, EmailId
 
 EVENTS, PARKED = "EVENTS", "PARKED"
-TIMERS, SENDS, PAGES, TEMPLATES = "timers", "sends", "pages", "templates"  # buckets
-SCHEDULER, SENDER, NOTION_SYNC = "scheduler", "sender", "notion_sync"  # durables
+TIMERS, SENDS, PAGES, TEMPLATES, ALERTS = "timers", "sends", "pages", "templates", "alerts"  # buckets
+SCHEDULER, SENDER, NOTION_SYNC, NOTIFIER = "scheduler", "sender", "notion_sync", "notifier"  # durables
 
 ALL_FACTS, ALL_PARKED, ALL_DUE = "events.>", "parked.>", "email.due.>"
 GIVEN_UP = tuple(f"$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.{stream}.>" for stream in (EVENTS, f"KV_{TIMERS}"))

@@ -46,6 +46,16 @@ class Columns(msgspec.Struct, frozen=True, kw_only=True):
     v: int = 1
 
 
+def contact_key(contact: str) -> str:
+    """Where the bucket says which page of "BusinessX Canada" is theirs."""
+    return f"contact.{contact}"
+
+
+def sequence_key(contact: str, campaign: str) -> str:
+    """And which page of "Email Sequence"."""
+    return f"sequence.{contact}.{campaign}"
+
+
 def pages(broker: Broker) -> Bucket[Page]:
     """Bucket `pages`."""
     return Bucket(broker, subjects.PAGES, Page)

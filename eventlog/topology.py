@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from nats.js.api import ConsumerConfig, DiscardPolicy, RetentionPolicy, StorageType, StreamConfig
+from nats.js.api import ConsumerConfig, DeliverPolicy, DiscardPolicy, RetentionPolicy, StorageType, StreamConfig
 from nats.js.errors import APIError, NotFoundError
 
 from contracts import subjects
@@ -114,6 +114,12 @@ def streams(replicas: int = 1) -> tuple[StreamConfig, ...]:
         ),
         _bucket(subjects.PAGES, "Which Notion page shows what", max_msgs_per_subject=5),
         _bucket(subjects.TEMPLATES, "Templates published in Notion, checked, for the sender", max_msgs_per_subject=5),
+        _bucket(
+            subjects.ALERTS,
+            "What the notifier has told in the chat, and what it is about to",
+            max_msgs_per_subject=5,
+            allow_msg_ttl=True,
+        ),
     )
     for config in wanted:
         config.num_replicas = replicas
@@ -136,7 +142,7 @@ class Durable:
         return float(self.config.ack_wait or ACK_WAIT_S)
 
 
-def _durable(stream: str, name: str, about: str, subject: str, max_ack_pending: int) -> Durable:
+def _durable(stream: str, name: str, about: str, subject: str, max_ack_pending: int, **settings: Any) -> Durable:
     config = ConsumerConfig(
         durable_name=name,
         description=about,
@@ -144,6 +150,7 @@ def _durable(stream: str, name: str, about: str, subject: str, max_ack_pending: 
         ack_wait=ACK_WAIT_S,
         max_deliver=-1,  # giving up is our decision, made where it can be written down
         max_ack_pending=max_ack_pending,
+        **settings,
     )
     return Durable(stream, config)
 
@@ -152,6 +159,17 @@ SCHEDULER = _durable(subjects.EVENTS, subjects.SCHEDULER, "Facts to timers", sub
 NOTION_SYNC = _durable(subjects.EVENTS, subjects.NOTION_SYNC, "Facts to Notion", subjects.ALL_FACTS, 5_000)
 SENDER = _durable(subjects.stream_of(subjects.TIMERS), subjects.SENDER, "Due emails to Resend", subjects.ALL_DUE, 5_000)
 DURABLES = (SCHEDULER, NOTION_SYNC, SENDER)
+
+NOTIFIER = _durable(
+    subjects.EVENTS,
+    subjects.NOTIFIER,
+    "CRITICAL signups to a chat",
+    subjects.facts_of("signup_received"),
+    5_000,
+    deliver_policy=DeliverPolicy.NEW,  # nobody wants to read years of signups in a chat
+)
+OPTIONAL = (NOTIFIER,)
+"""Made by their service when it first runs, since where it never does they would only fall behind (docs/adr/0023)."""
 
 
 async def require_server(broker: Broker) -> None:
@@ -182,7 +200,7 @@ async def init(broker: Broker, *, replicas: int = 1, apply: bool = False) -> lis
     await require_server(broker)
     try:
         checks = [await _init_stream(broker, config, apply) for config in streams(replicas)]
-        checks += [await _init_durable(broker, durable, apply) for durable in DURABLES]
+        checks += [await _init_durable(broker, durable, apply) for durable in await made(broker)]
     except UNREACHABLE as error:
         raise Unavailable("JetStream did not answer") from error
     except APIError as error:
@@ -199,7 +217,7 @@ async def check(broker: Broker, *, replicas: int = 1) -> list[Check]:
         for config in streams(replicas):
             found = await _found_stream(broker, str(config.name))
             checks.append(_compare(*_title(config), config.as_dict(), found))
-        for durable in DURABLES:
+        for durable in await made(broker):
             found = await _found_durable(broker, durable)
             checks.append(_compare("consumer", _consumer_title(durable), durable.config.as_dict(), found))
     except UNREACHABLE as error:
@@ -218,6 +236,11 @@ async def require(broker: Broker, *, replicas: int = 1) -> list[Check]:
         raise Incomplete(f"missing {', '.join(missing)}: run `dripstream init`")
     _require_schedules(checks)
     return checks
+
+
+async def made(broker: Broker) -> list[Durable]:
+    """Those that must exist, and of the others those that do."""
+    return [*DURABLES, *[durable for durable in OPTIONAL if await _found_durable(broker, durable) is not None]]
 
 
 async def ensure_durable(broker: Broker, durable: Durable) -> None:
@@ -350,7 +373,7 @@ async def take_over(broker: Broker) -> None:
     Needs server 2.14. Errors: Unavailable; Incomplete, when JetStream refuses.
     """
     try:
-        for durable in DURABLES:
+        for durable in await made(broker):
             info = await broker.js.consumer_info(durable.stream, durable.name)
             if info.num_ack_pending and info.ack_floor:
                 await broker.js.reset_consumer(durable.stream, durable.name, seq=info.ack_floor.stream_seq + 1)

@@ -58,6 +58,20 @@ class Settings(BaseSettings):
     )
     templates: Literal["files", "notion"] = Field("files", alias="TEMPLATES", description="where they are written")
 
+    notify_webhook_url: SecretStr | None = Field(
+        None, alias="NOTIFY_WEBHOOK_URL", description="Discord, Slack, or what takes Slack's form; unset: no notifier"
+    )
+    notify_details: Literal["none", "names", "full"] = Field(
+        "names", alias="NOTIFY_DETAILS", description="what the chat may know of a person"
+    )
+    notify_segment: str = Field("CRITICAL", alias="NOTIFY_SEGMENT", description="whose signups are told")
+    notify_late_min: float = Field(15.0, alias="NOTIFY_LATE_MIN", gt=0, description="minutes an email may be late")
+    notify_lag_min: float = Field(10.0, alias="NOTIFY_LAG_MIN", gt=0, description="minutes a service may be behind")
+    notify_no_signups_h: float | None = Field(
+        None, alias="NOTIFY_NO_SIGNUPS_H", gt=0, description="hours without any signup; unset: never an alert"
+    )
+    notify_every_s: float = Field(60.0, alias="NOTIFY_EVERY_S", gt=0, le=3600, description="how often to look")
+
     sandbox_port: int = Field(8025, alias="DRIPSTREAM_SANDBOX_PORT", ge=0, le=65535)
 
     @property

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from contracts.bookings import Scheduled
 from contracts.facts import Assessment
 from contracts.operators import OperatorHeld
+from eventlog.pages import contact_key, sequence_key
 from journey.contact import Contact, Signup
 from journey.meetings import Meeting
 from journey.model import SIGNUP, Campaign
@@ -52,14 +53,6 @@ def newest_signup(contact: Contact, campaigns: Mapping[str, Campaign]) -> str:
     """The campaign that the contact's own page speaks of; "" if they are in none we know."""
     known = _known(contact, campaigns)
     return max(known, key=lambda name: (known[name].latest.at, known[name].latest.id), default="")
-
-
-def contact_key(contact: str) -> str:
-    return f"contact.{contact}"
-
-
-def sequence_key(contact: str, campaign: str) -> str:
-    return f"sequence.{contact}.{campaign}"
 
 
 def _sequence_row(contact: Contact, signup: Signup, campaign: Campaign, pace: Pace) -> Row:

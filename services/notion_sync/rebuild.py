@@ -11,10 +11,9 @@ import msgspec
 
 from eventlog.bucket import Entry
 from eventlog.outcomes import Done, Outcome, Retry
-from eventlog.pages import Page
+from eventlog.pages import Page, contact_key
 from services.notion_sync.answers import Refusal
 from services.notion_sync.compare import Finding, Seen, State
-from services.notion_sync.projection import contact_key
 from services.notion_sync.reading import patiently
 from services.notion_sync.row import Row
 from services.notion_sync.schema import CUSTOMER, Database

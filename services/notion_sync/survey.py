@@ -17,11 +17,10 @@ from contracts.ids import BadId, EmailId, contact_id
 from eventlog.bucket import Entry
 from eventlog.connection import Broker
 from eventlog.index import info
-from eventlog.pages import Page
+from eventlog.pages import Page, contact_key
 from services.notion_sync.answers import Refusal
 from services.notion_sync.compare import Finding, Seen, Sheet, compare
 from services.notion_sync.handlers import rows_about
-from services.notion_sync.projection import contact_key
 from services.notion_sync.queue import NOT_PLANNED, unplanned_row
 from services.notion_sync.reading import Person, Reader, Sleep
 from services.notion_sync.row import Row

@@ -19,7 +19,7 @@ from contracts.ids import BadId, EmailId, contact_id, digest
 from eventlog.bucket import Bucket, Entry
 from eventlog.connection import Broker, Unavailable
 from eventlog.outcomes import Done
-from eventlog.pages import Page
+from eventlog.pages import Page, contact_key, sequence_key
 from journey.campaign import Campaign
 from journey.contact import fold
 from services.notion_sync.answers import Refusal
@@ -29,7 +29,6 @@ from services.notion_sync.found import Found
 from services.notion_sync.handlers import show
 from services.notion_sync.hands import Hand, meant, touched
 from services.notion_sync.often import often
-from services.notion_sync.projection import contact_key, sequence_key
 from services.notion_sync.queue import queue_key
 from services.notion_sync.row import known_to_stand
 from services.notion_sync.schema import BUSINESSX, EDITABLE, KEY, QUEUE, Database

@@ -15,6 +15,7 @@ from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 from services.http import HttpServer
 from services.sandbox.calls import Clock, utc_now
+from services.sandbox.chat_store import ChatMessage
 from services.sandbox.control import control_routes, rows
 from services.sandbox.faults import Fault
 from services.sandbox.mailbox import Mail
@@ -105,6 +106,10 @@ class Sandbox:
     def notion_rows(self) -> dict[str, list[dict[str, object]]]:
         """Bare values by database title; rows in the trash say so."""
         return rows(self.state)
+
+    def chat(self) -> list[ChatMessage]:
+        """What was posted to Discord and Slack, oldest first."""
+        return self.state.store.chat.all()
 
     @property
     def person(self) -> Person:

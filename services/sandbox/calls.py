@@ -1,4 +1,4 @@
-"""What goes in and out of both stand-ins: a call, an answer, and a refusal that carries the verdict."""
+"""What goes in and out of the stand-ins: a call, an answer, and a refusal that carries the verdict."""
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-Api = Literal["resend", "notion"]
+Api = Literal["resend", "notion", "discord", "slack"]
 Clock = Callable[[], datetime]
 
 JSON = "application/json; charset=utf-8"

@@ -135,6 +135,12 @@ async def replay_webhook(request: AnyRequest, webhook: FromPath[str]) -> None:
         raise ClientException(str(error)) from None
 
 
+@get("/chat")
+async def list_chat(request: AnyRequest) -> Response[bytes]:
+    """What was posted to Discord and Slack, oldest first, and whom it would have called."""
+    return _json(_state(request).store.chat.all())
+
+
 @get("/options")
 async def show_options(request: AnyRequest) -> Response[bytes]:
     return _json(_state(request).options)
@@ -173,6 +179,7 @@ def control_routes() -> Router:
         send_webhooks,
         send_no_webhooks,
         replay_webhook,
+        list_chat,
         show_options,
         change_options,
         reset,

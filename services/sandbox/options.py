@@ -15,6 +15,7 @@ class SandboxOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     more than `notion_query_limit` rows, however many match. For the databases
     whose ids are in `notion_unshared`, everything in them included, it answers as if they were not there, and so it
     does for the parent pages in `notion_missing_parents`. With `notion_read_only` its token may read and not write.
+    Each webhook of a chat has a bucket of its own: Discord takes five posts in two seconds, Slack one a second.
     """
 
     resend_rate: Rate | None = 10
@@ -25,9 +26,11 @@ class SandboxOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     notion_unshared: tuple[str, ...] = ()
     notion_missing_parents: tuple[str, ...] = ()
     notion_read_only: bool = False
+    discord_rate: Rate | None = 2.5
+    slack_rate: Rate | None = 1
 
 
-UNLIMITED = SandboxOptions(resend_rate=None, notion_rate=None)
+UNLIMITED = SandboxOptions(resend_rate=None, notion_rate=None, discord_rate=None, slack_rate=None)
 
 
 def changed(options: SandboxOptions, body: bytes) -> SandboxOptions:

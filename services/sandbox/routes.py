@@ -1,11 +1,12 @@
-"""The map of both APIs: which request is answered by which function."""
+"""The map of the APIs: which request is answered by which function."""
 
 from litestar.handlers import HTTPRouteHandler
 from litestar.response import Response
 from litestar.types import Method
 
-from services.sandbox import notion_api, notion_children_api, notion_schema_api, resend_api
+from services.sandbox import chat_api, notion_api, notion_children_api, notion_schema_api, resend_api
 from services.sandbox.calls import Refused
+from services.sandbox.chat_api import DISCORD, SLACK
 from services.sandbox.notion_api import NOTION
 from services.sandbox.resend_api import RESEND
 from services.sandbox.shell import AnyRequest, Provider, Work, handle
@@ -30,6 +31,8 @@ ROUTES: tuple[tuple[Method, str, Provider, Work], ...] = (
     ("POST", "/v1/data_sources/{target:str}/query", NOTION, notion_api.query),
     ("GET", "/v1/blocks/{target:str}/children", NOTION, notion_children_api.list_children),
     ("PATCH", "/v1/blocks/{target:str}/children", NOTION, notion_children_api.append_children),
+    ("POST", "/discord/api/webhooks/{target:str}/{token:str}", DISCORD, chat_api.execute),
+    ("POST", "/slack/services/{target:str}/{channel:str}/{token:str}", SLACK, chat_api.incoming),
 )
 
 
@@ -45,10 +48,12 @@ def _route(method: Method, path: str, provider: Provider, work: Work) -> HTTPRou
 
 
 def unrouted(request: AnyRequest, error: Exception) -> Response[bytes]:
-    """A path or method neither API has, in the words of the API it was meant for."""
+    """A path or method no API has, in the words of the API it was meant for."""
     status = getattr(error, "status_code", 404)
     if request.url.path.startswith("/v1/"):
         refused = NOTION.refuse(Refused(400, "invalid_request_url", "Invalid request URL."))
+    elif request.url.path.startswith("/discord/"):
+        refused = DISCORD.refuse(Refused(status, "0", f"{status}: Not Found" if status == 404 else "405"))
     elif status == 405:
         refused = RESEND.refuse(Refused(405, "method_not_allowed", "Method not allowed for this endpoint."))
     else:

@@ -1,6 +1,7 @@
 """Everything one running sandbox holds, handed to every route."""
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from uuid import uuid4
@@ -26,6 +27,7 @@ class State:
         self.webhooks = Webhooks()
         self.resend_window = SlidingWindow()
         self.notion_bucket = TokenBucket()
+        self.chat_buckets: defaultdict[str, TokenBucket] = defaultdict(TokenBucket)
         self.connections: dict[Peer, asyncio.Transport] = {}
         self.closing = asyncio.Event()
         self._started = uuid4().hex
@@ -55,3 +57,4 @@ class State:
         self.webhooks.forget()
         self.resend_window.clear()
         self.notion_bucket.clear()
+        self.chat_buckets.clear()

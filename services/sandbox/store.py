@@ -7,6 +7,7 @@ import sqlite3
 from pathlib import Path
 from typing import Self
 
+from services.sandbox.chat_store import ChatStore
 from services.sandbox.mailbox import Mailbox
 from services.sandbox.notion_store import NotionStore
 from services.sandbox.request_log import RequestLog
@@ -18,6 +19,7 @@ class Store:
         self.mailbox = Mailbox(connection)
         self.notion = NotionStore(connection)
         self.requests = RequestLog(connection)
+        self.chat = ChatStore(connection)
 
     @classmethod
     def open(cls, database: Path | None = None) -> Self:
@@ -33,6 +35,7 @@ class Store:
         self.mailbox.clear()
         self.notion.clear()
         self.requests.clear()
+        self.chat.clear()
 
     def close(self) -> None:
         self._connection.close()

@@ -16,7 +16,7 @@ from tests.e2e.site import broker_of
 
 OLD = ROOT / ".venv" / "old-server" / "bin" / "nats-server"
 NAMES = [
-    "EVENTS", "PARKED", "timers", "sends", "pages", "templates",
+    "EVENTS", "PARKED", "timers", "sends", "pages", "templates", "alerts",
     "EVENTS > scheduler", "EVENTS > notion_sync", "KV_timers > sender",
 ]  # fmt: skip
 

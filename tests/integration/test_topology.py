@@ -23,7 +23,7 @@ async def test_init_creates_everything_and_the_second_time_nothing(bare_broker: 
     assert {each.state for each in first} == {"created"}
     assert {each.state for each in again} == {"as wanted"}
     assert [each.name for each in first] == [
-        "EVENTS", "PARKED", "timers", "sends", "pages", "templates",
+        "EVENTS", "PARKED", "timers", "sends", "pages", "templates", "alerts",
         "EVENTS > scheduler", "EVENTS > notion_sync", "KV_timers > sender",
     ]  # fmt: skip
 
