@@ -1,9 +1,12 @@
 """Which NATS, Resend and Notion this run talks to: the real one, or the stand-in on this machine."""
 
+import asyncio
 import socket
+import time
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
@@ -24,6 +27,10 @@ class NoBroker(RuntimeError):
 
 class NoNotion(ValueError):
     """No Notion to talk to, nor a stand-in."""
+
+
+class NoStandIn(ValueError):
+    """A key is missing, and the sandbox that was named in its place is not there."""
 
 
 class Backend(NamedTuple):
@@ -70,14 +77,54 @@ def with_notion(settings: Settings) -> Settings:
         return settings
     if settings.notion_api_url is not None:
         return settings.model_copy(update={"notion_token": SecretStr(SANDBOX_TOKEN)})
-    try:
-        socket.create_connection(("127.0.0.1", settings.sandbox_port), timeout=1).close()
-    except OSError as error:
+    sandbox = sandbox_address(settings)
+    if not _answers(sandbox):
         raise NoNotion(
-            f"no Notion: NOTION_TOKEN is unset, and no sandbox answers on port {settings.sandbox_port}; "
+            f"no Notion: NOTION_TOKEN is unset, and no sandbox answers at {sandbox}; "
             "set it to the secret of your integration, or start `dripstream up` to try things in the sandbox"
-        ) from error
-    return with_stand_ins(settings, f"http://127.0.0.1:{settings.sandbox_port}")
+        )
+    return with_stand_ins(settings, sandbox)
+
+
+def sandbox_address(settings: Settings) -> str:
+    """Where a sandbox is that this process did not start itself."""
+    return settings.sandbox_url or f"http://127.0.0.1:{settings.sandbox_port}"
+
+
+async def require_stand_in(service: str, settings: Settings, *, patience_s: float = CONNECT_S) -> None:
+    """In production a forgotten key must not be mistaken for a wish to try things out.
+
+    Only where DRIPSTREAM_SANDBOX_URL says that the sandbox is elsewhere: it is waited for, as a broker is.
+    Errors: NoStandIn, naming the variable to set.
+    """
+    missing = _missing_key(service, settings)
+    if missing is None or settings.sandbox_url is None:
+        return
+    deadline = time.monotonic() + patience_s
+    while not await asyncio.to_thread(_answers, settings.sandbox_url):
+        if time.monotonic() > deadline:
+            raise NoStandIn(
+                f"{missing} is not set, and no sandbox answers at {settings.sandbox_url}: set {missing} or "
+                f"{missing}_FILE, or start the sandbox too (with compose: --profile dev)"
+            )
+        await asyncio.sleep(1)
+
+
+def _missing_key(service: str, settings: Settings) -> str | None:
+    if service == "sender" and _stand_in_for_resend(settings):
+        return "RESEND_API_KEY"
+    if service == "notion-sync" and _stand_in_for_notion(settings):
+        return "NOTION_TOKEN"
+    return None
+
+
+def _answers(url: str) -> bool:
+    parts = urlsplit(url)
+    try:
+        socket.create_connection((parts.hostname or "", parts.port or 80), timeout=1).close()
+    except OSError:
+        return False
+    return True
 
 
 def needs_sandbox(settings: Settings) -> bool:

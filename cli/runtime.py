@@ -12,7 +12,16 @@ from functools import partial
 
 import structlog
 
-from cli.backends import CONNECT_S, describe, nats_url, needs_sandbox, reach, with_stand_ins
+from cli.backends import (
+    CONNECT_S,
+    describe,
+    nats_url,
+    needs_sandbox,
+    reach,
+    require_stand_in,
+    sandbox_address,
+    with_stand_ins,
+)
 from eventlog import topology
 from eventlog.connection import Broker, Unavailable, connect
 from eventlog.server import NatsServer, ServerFailed
@@ -106,9 +115,10 @@ async def ends_with(broker: Broker, stop: asyncio.Event) -> AsyncIterator[None]:
 async def run_alone(name: str, settings: Settings) -> None:
     """One service in its own process, on a broker that is already set up.
 
-    Errors: NoBroker, Unavailable, OldServer, Incomplete, CampaignError.
+    Errors: NoBroker, NoStandIn, Unavailable, OldServer, Incomplete, CampaignError.
     """
-    given, sandbox = settings, f"http://127.0.0.1:{settings.sandbox_port}"
+    await require_stand_in(name, settings)
+    given, sandbox = settings, sandbox_address(settings)
     settings = with_stand_ins(settings, sandbox)
     campaigns = load_campaigns(settings.campaigns_dir)
     with stop_on_signal() as stop:

@@ -70,6 +70,7 @@ async def sandbox(settings: Settings) -> None:
 
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     with stop_on_signal() as stop:
-        async with Sandbox(port=settings.sandbox_port, database=settings.data_dir / "sandbox.db") as running_:
+        database = settings.data_dir / "sandbox.db"
+        async with Sandbox(host=settings.sandbox_host, port=settings.sandbox_port, database=database) as running_:
             print(f"sandbox   {running_.url}", flush=True)
             await stop.wait()

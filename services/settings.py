@@ -4,13 +4,14 @@ import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, get_args
 
 from dotenv import dotenv_values
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from journey.plan import Pace
+from services.secret_files import SUFFIX, secrets_in_files
 
 ROOT = Path(__file__).resolve().parent.parent
 PREFIX = "DRIPSTREAM_"
@@ -73,6 +74,12 @@ class Settings(BaseSettings):
     notify_every_s: float = Field(60.0, alias="NOTIFY_EVERY_S", gt=0, le=3600, description="how often to look")
 
     sandbox_port: int = Field(8025, alias="DRIPSTREAM_SANDBOX_PORT", ge=0, le=65535)
+    sandbox_host: str = Field(
+        "127.0.0.1", alias="DRIPSTREAM_SANDBOX_HOST", description="where `dripstream sandbox` listens"
+    )
+    sandbox_url: str | None = Field(
+        None, alias="DRIPSTREAM_SANDBOX_URL", description="where services find it; unset: on this machine"
+    )
 
     @property
     def pace(self) -> Pace:
@@ -105,15 +112,23 @@ class Settings(BaseSettings):
 
     @classmethod
     def load(cls, **overrides: object) -> Self:
-        """Errors: pydantic.ValidationError; ValueError naming a misspelt DRIPSTREAM_ variable."""
-        unknown = sorted(unknown_variables({*os.environ, *dotenv_values(".env")}))
+        """Errors: pydantic.ValidationError; ValueError naming a misspelt DRIPSTREAM_ variable or a file of a secret."""
+        environment = {**dotenv_values(".env"), **os.environ}
+        unknown = sorted(unknown_variables(environment))
         if unknown:
             raise ValueError(f"unknown setting {', '.join(unknown)}; known: {', '.join(sorted(known_variables()))}")
-        return cls(**overrides)  # type: ignore[arg-type]
+        return cls(**{**secrets_in_files(environment, secret_variables()), **overrides})  # type: ignore[arg-type]
+
+
+def secret_variables() -> set[str]:
+    """Each can be given by file as well, with `_FILE` after its name."""
+    fields = Settings.model_fields.values()
+    return {str(field.alias) for field in fields if SecretStr in (field.annotation, *get_args(field.annotation))}
 
 
 def known_variables() -> set[str]:
-    return {str(field.alias) for field in Settings.model_fields.values()}
+    fields = {str(field.alias) for field in Settings.model_fields.values()}
+    return fields | {name + SUFFIX for name in secret_variables()}
 
 
 def unknown_variables(environment: Iterable[str]) -> set[str]:
