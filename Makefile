@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: install demo test lint types check bench chaos lock docs clean
+.PHONY: install demo test lint types check bench chaos lock docs website clean
 
 install: .venv/.installed
 
@@ -17,7 +17,7 @@ install: .venv/.installed
 demo: install  ## three signups and two calls become 25 emails and 6 Notion rows, in half a minute
 	$(BIN)/dripstream demo $(ARGS)
 
-test: install
+test: install website
 	$(BIN)/python -m pytest $(ARGS)
 
 lint: install
@@ -34,6 +34,13 @@ bench: install
 
 chaos: install  ## break everything at random and repeatably, and count what was lost or doubled
 	$(BIN)/python -m chaos $(ARGS)
+
+website: examples/website/node_modules/.installed  ## the function for websites: nothing to do where npm is not
+
+examples/website/node_modules/.installed: examples/website/package-lock.json
+	@if command -v npm >/dev/null; then \
+	  cd examples/website && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error && npm run build && touch node_modules/.installed; \
+	else echo "npm is not here: the website's function is neither compiled nor tried"; fi
 
 docs: install  ## write docs/events.md from the contracts
 	$(BIN)/dripstream schema --write docs/events.md

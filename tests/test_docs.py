@@ -28,3 +28,9 @@ def test_every_link_to_a_file_leads_somewhere(page: Path) -> None:
     targets = re.findall(r"\]\((?!https?://|mailto:|#)([^)#\s]+)", page.read_text())
     missing = [target for target in targets if not (page.parent / target).exists()]
     assert missing == []
+
+
+@pytest.mark.parametrize("file", ["lib/dripstream.ts", "app/api/assessment/route.ts"])
+def test_the_page_for_websites_shows_the_code_that_is_tested(file: str) -> None:
+    blocks = re.findall(r"^```ts\n(.*?)^```$", (ROOT / "docs/website.md").read_text(), re.MULTILINE | re.DOTALL)
+    assert (ROOT / "examples/website" / file).read_text() in blocks
