@@ -52,8 +52,8 @@ def cancel(who: str | None, **options: Any) -> None:
 def resume(who: str | None, **options: Any) -> None:
     """Let a paused service go on now, or what was held or cancelled for a person.
 
-    WHO is a service (sender, scheduler, notion-sync, notifier; sender if left out), or a person: an address, a contact id, or an
-    email id. A service would go on by itself, later; a person would not.
+    WHO is a service (sender, scheduler, notion-sync, notifier; sender if left out), or a person: an address, a contact
+    id, or an email id. A service would go on by itself, later; a person would not.
 
     Examples: `dripstream resume`, `dripstream resume notion-sync`, `dripstream resume ada@example.com`
     """

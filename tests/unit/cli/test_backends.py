@@ -12,7 +12,7 @@ from services.settings import Settings
 
 
 def settings(url: str | None, **more: Any) -> Settings:
-    return Settings.model_construct(**{**Settings().model_dump(), "sandbox_url": url, **more})
+    return Settings.load(sandbox_url=url).model_copy(update=more)
 
 
 @pytest.mark.parametrize(("service", "variable"), [("sender", "RESEND_API_KEY"), ("notion-sync", "NOTION_TOKEN")])

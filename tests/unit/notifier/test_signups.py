@@ -9,7 +9,8 @@ from services.notifier.signups import Details, link_to, notice
 from tests.factories import make_signup
 from tests.unit.journey.test_plan import campaign
 
-CRITICAL, URGENT = {"red_systems": 2}, {"red_systems": 1}
+CRITICAL: dict[str, Any] = {"red_systems": 2}
+URGENT: dict[str, Any] = {"red_systems": 1}
 
 
 def told(details: Details = "names", segment: str = "CRITICAL", **values: Any) -> Message | None:
