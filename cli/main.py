@@ -126,11 +126,19 @@ def init(*, as_json: bool, apply: bool, **options: Any) -> None:
 @DATA_DIR
 @AS_JSON
 @click.option("--limit", type=click.IntRange(min=1), help="Show the next so many.")
-def pending(*, as_json: bool, limit: int | None, **options: Any) -> None:
-    """List pending emails in the order of their time: the same keys as `nats kv ls timers`."""
+@click.option("--contact", metavar="WHO", help="Only this person's: an address, or a contact id.")
+@click.option("--campaign", metavar="NAME", help="Only of this campaign.")
+@click.option("--step", metavar="STEP", help="Only this step: its name, or sequence/step.")
+def pending(*, as_json: bool, limit: int | None, contact: str | None, campaign: str | None, step: str | None,
+            **options: Any) -> None:  # fmt: skip
+    """List pending emails in the order of their time: the same keys as `nats kv ls timers`.
+
+    Example: `dripstream pending --contact ada@example.com --step nurture/email-3`
+    """
     from cli.operate import pending as run
 
-    run_to_end(partial(run, load_settings(**options), limit=limit, as_json=as_json))
+    call = partial(run, limit=limit, as_json=as_json, contact=contact, campaign=campaign, step=step)
+    run_to_end(partial(call, load_settings(**options)))
 
 
 @dripstream.command()

@@ -8,7 +8,7 @@ from rich.table import Table
 
 from cli.backends import reach
 from cli.output import output
-from contracts.ids import EmailId
+from contracts.ids import EmailId, contact_id
 from contracts.subjects import Timer
 from eventlog import topology
 from eventlog.timers import Timers
@@ -42,10 +42,20 @@ def _print_checks(checks: list[topology.Check]) -> None:
         console.print("[yellow]Nothing was changed.[/] `dripstream init --apply` brings it into line.")
 
 
-async def pending(settings: Settings, *, limit: int | None, as_json: bool) -> None:
+async def pending(
+    settings: Settings,
+    *,
+    limit: int | None,
+    as_json: bool,
+    contact: str | None = None,
+    campaign: str | None = None,
+    step: str | None = None,
+) -> None:
     """Errors: Unavailable, NoBroker."""
+    who = contact_id(contact) if contact and "@" in contact else contact
     async with reach(settings, name="pending") as broker:
-        timers = await Timers(broker).pending()
+        every = await Timers(broker).pending()
+    timers = [each for each in every if is_meant(EmailId.parse(each.email_id), who, campaign, step)]
     shown, now = timers[:limit], datetime.now(UTC)
     if as_json:
         for timer in shown:
@@ -57,7 +67,18 @@ async def pending(settings: Settings, *, limit: int | None, as_json: bool) -> No
     for timer in shown:
         table.add_row(f"{timer.due_at:%Y-%m-%d %H:%M:%S}", _until(timer, now), _step(timer), timer.key)
     console.print(table)
-    console.print(f"{len(timers)} pending" + (f", {len(shown)} shown" if len(shown) < len(timers) else ""))
+    of = f" of {len(every)}" if len(timers) < len(every) else ""
+    console.print(f"{len(timers)}{of} pending" + (f", {len(shown)} shown" if len(shown) < len(timers) else ""))
+
+
+def is_meant(email: EmailId, contact: str | None, campaign: str | None, step: str | None) -> bool:
+    """Whether it is one of those asked for; a contact id may be shortened."""
+    steps = {email.step, f"{email.sequence}/{email.step}"}
+    return (
+        (contact is None or email.contact.startswith(contact))
+        and campaign in {None, email.campaign}
+        and (step is None or step in steps)
+    )
 
 
 async def replay(settings: Settings, service: str, *, as_json: bool = False) -> None:

@@ -112,7 +112,8 @@ async def wish_for_all(
         if not force:
             click.confirm(f"{verb} {campaign} for {len(people)} people?", abort=True, err=True)
         changed, beaten = 0, 0
-        for person in track(people, verb, console=Console(stderr=True), disable=as_json, transient=True):
+        console = Console(stderr=True)
+        for person in track(people, verb, console=console, disable=not console.is_terminal, transient=True):
             state = fold(person, await events.history(person))
             try:
                 made = await make(events, state, verb, f"{person}.{campaign}", who)

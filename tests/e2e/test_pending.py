@@ -48,6 +48,17 @@ async def test_pending_lists_what_the_bucket_holds_in_order_of_time(slow: Site) 
     assert [each["due"] for each in pending] == sorted(each["due"] for each in pending)
 
 
+async def test_pending_is_narrowed_to_a_person_and_a_step(slow: Site) -> None:
+    mine = await listed(slow, "--contact", PEOPLE[0].email)
+    assert {each["contact"] for each in mine} == {PEOPLE[0].contact}
+    assert len(mine) == 6
+    for step in ("email-3", "nurture/email-3"):
+        assert [each["step"] for each in await listed(slow, "--step", step)] == ["email-3"] * len(PEOPLE)
+    assert not await listed(slow, "--campaign", "easter")
+    table = await slow.machine.run("pending", "--contact", PEOPLE[0].email, "--limit", "2")
+    assert "6 of 18 pending, 2 shown" in table.out
+
+
 @pytest.mark.parametrize("person", PEOPLE, ids=lambda person: person.segment)
 async def test_pending_names_each_email_and_its_time(slow: Site, person: Person) -> None:
     mine = [each for each in await listed(slow) if each["contact"] == person.contact]

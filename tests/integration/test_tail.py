@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 
+import pytest
+
 from cli.facts import Wanted, read
 from cli.tail import follow
 from contracts.ids import contact_id
@@ -15,7 +17,9 @@ from tests.factories import ADA, NOW, make_email_sent, make_signup
 from tests.waiting import eventually
 
 
-async def test_facts_are_followed_across_a_restart_of_the_broker(nats_server: NatsServer) -> None:
+async def test_facts_are_followed_across_a_restart_of_the_broker(
+    nats_server: NatsServer, capsys: pytest.CaptureFixture[str]
+) -> None:
     seen: list[int] = []
     stop = asyncio.Event()
     async with connect(nats_server.url, name="test", patience_s=5) as broker:
@@ -31,6 +35,7 @@ async def test_facts_are_followed_across_a_restart_of_the_broker(nats_server: Na
         try:
             await eventually(lambda: has(seen, 1))
             await nats_server.stop()
+            await eventually(lambda: is_told(capsys), timeout=20)
             await nats_server.start()
             await eventually(lambda: is_connected(broker), timeout=20)
             for number in range(5):
@@ -41,6 +46,10 @@ async def test_facts_are_followed_across_a_restart_of_the_broker(nats_server: Na
             with contextlib.suppress(asyncio.CancelledError):
                 await watching
     assert seen == [1, 2, 3, 4, 5, 6]
+
+
+async def is_told(capsys: pytest.CaptureFixture[str]) -> bool:
+    return "the broker does not answer; waiting for it" in capsys.readouterr().err
 
 
 async def is_connected(broker: Broker) -> bool:
