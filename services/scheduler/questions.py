@@ -58,7 +58,7 @@ def which_contact(payload: bytes) -> str:
 def _require_contact(text: str) -> None:
     if not CONTACT.fullmatch(text):
         raise Refused(
-            400, "`contact` is an id as in subjects; dripstream.contact takes an `email` too, and answers with the id"
+            400, "`contact` is an id as in subjects; dripstream.contact takes an `email`, and answers with the id"
         )
 
 
@@ -69,8 +69,8 @@ def pending_answer(timers: Sequence[Timer], total: int, room: int) -> dict[str, 
 
 
 def contact_answer(state: Contact, facts: Sequence[AnyFact], planned: Sequence[Planned], room: int) -> dict[str, Any]:
-    """As `dripstream contact --json`, cut to size: `more` where the oldest facts, or emails, had to be left out."""
+    """As `dripstream contact --json`, cut to size: `more` where facts, oldest first, or even emails are left out."""
     whole = story(state, facts, planned)
-    emails, fewer_emails = fitting(whole["emails"], room // 2)
+    emails, fewer_emails = fitting(whole["emails"], room)
     newest, fewer_facts = fitting(reversed(whole["facts"]), room - sum(len(bytes(each)) + 1 for each in emails))
     return {**whole, "facts": newest[::-1], "emails": emails, "more": fewer_emails or fewer_facts}

@@ -12,7 +12,7 @@ from services.questions import Refused, read
 
 ME = "sender"
 LONGEST_PAUSE = timedelta(days=30)
-_PART = re.compile(r"(\d{1,7})([smhd])")
+_PART = re.compile(r"([0-9]{1,7})([smhd])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 Line = Annotated[str, Meta(max_length=200)]
