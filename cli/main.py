@@ -10,6 +10,7 @@ import rich_click as click
 
 from cli.command import AS_JSON, BY, DATA_DIR, PORT, SANDBOX_PORT, WHY, explained, load_settings, run_to_end
 from cli.fact_commands import export, tail
+from cli.insight_commands import doctor, stats
 from cli.notifier_commands import notifier
 from cli.notion_commands import notion
 from cli.template_commands import templates
@@ -25,7 +26,7 @@ click.rich_click.COMMAND_GROUPS = {
         },
         {"name": "Write campaigns", "commands": ["campaigns", "templates", "simulate"]},
         {"name": "Notion", "commands": ["notion"]},
-        {"name": "Look", "commands": ["contact", "pending", "failures", "tail", "export", "schema"]},
+        {"name": "Look", "commands": ["contact", "pending", "failures", "stats", "doctor", "tail", "export", "schema"]},
         {"name": "Decide", "commands": ["hold", "resume", "cancel", "send-now", "pause"]},
         {"name": "Put right", "commands": ["retry", "discard", "trigger", "replay", "restored", "init"]},
     ]
@@ -330,6 +331,8 @@ def check(*, as_json: bool, **options: Any) -> None:
         sys.exit(1)
 
 
+dripstream.add_command(doctor)
+dripstream.add_command(stats)
 dripstream.add_command(notion)
 dripstream.add_command(notifier)
 dripstream.add_command(templates)

@@ -26,7 +26,7 @@ PURE = [
     *(ROOT / "services" / path for path in ("scheduler/reconcile.py", "scheduler/questions.py", "sender/questions.py")),
     *(
         ROOT / "services" / "ingest" / f"{name}.py"
-        for name in ("signup", "calcom", "calcom_body", "calcom_people", "moments", "trigger", "binding")
+        for name in ("signup", "calcom", "calcom_body", "calcom_people", "moments", "tally", "trigger", "binding")
     ),
     *(
         ROOT / "services" / "notion_sync" / f"{name}.py"

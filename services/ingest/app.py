@@ -12,6 +12,7 @@ from litestar.exceptions import HTTPException
 from eventlog.connection import Broker
 from eventlog.log import EventLog
 from services.ingest import calcom_routes, openapi, problems, resend_routes, routes, trigger_routes
+from services.ingest.counting import Counting
 from services.ingest.guard import calcom_guard, resend_guard, signup_guard
 from services.ingest.metrics import REQUESTS, Metrics
 from services.ingest.shell import MAX_BODY, Shell
@@ -38,6 +39,7 @@ def create_app(
         readiness=Readiness(broker, settings.replicas),
         clock=clock,
     )
+    counting = Counting(broker, clock)
     return Litestar(
         route_handlers=[
             routes.christmas_signup,
@@ -51,7 +53,8 @@ def create_app(
             openapi.assets(),
         ],
         state=State({"ingest": shell}),
-        middleware=[REQUESTS.middleware],
+        middleware=[counting.middleware, REQUESTS.middleware],
+        lifespan=[counting.telling],
         exception_handlers={
             problems.Refusal: problems.on_refusal,
             problems.NotReady: problems.on_not_ready,

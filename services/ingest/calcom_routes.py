@@ -11,6 +11,7 @@ from litestar.openapi import ResponseSpec
 from contracts.facts import AnyFact
 from contracts.ids import digest
 from services.ingest.calcom import IGNORED, TRIGGERS, VERSIONS, Ignored, Told, translate
+from services.ingest.counting import WEBHOOK
 from services.ingest.metrics import IGNORED as IGNORED_COUNT
 from services.ingest.operations import BOOKING_PROBLEMS, BookingOperation
 from services.ingest.problems import wrong_fields
@@ -53,6 +54,7 @@ ANSWERS = {
     responses=ANSWERS | BOOKING_PROBLEMS,
     summary="Take what Cal.com says of a booking",
     tags=["webhooks"],
+    opt={WEBHOOK: "calcom"},
 )
 async def calcom_booking(request: AnyRequest) -> Response[Any]:
     """One webhook to its facts, and 202 only once they are in a file store.

@@ -8,6 +8,7 @@ from litestar import Response, post
 from litestar.openapi import ResponseSpec
 
 from contracts.ids import digest
+from services.ingest.counting import WEBHOOK
 from services.ingest.metrics import IGNORED as IGNORED_COUNT
 from services.ingest.operations import DELIVERY_PROBLEMS, DeliveryOperation
 from services.ingest.problems import wrong_fields
@@ -49,6 +50,7 @@ ANSWERS = {
     responses=ANSWERS | DELIVERY_PROBLEMS,
     summary="Take what Resend says became of an email",
     tags=["webhooks"],
+    opt={WEBHOOK: "resend"},
 )
 async def resend_delivery(request: AnyRequest) -> Response[Any]:
     """One webhook to its facts, and 202 only once they are in a file store.

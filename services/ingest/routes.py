@@ -9,6 +9,7 @@ from litestar.params import FromPath
 
 from contracts.facts import SignupReceived
 from eventlog.connection import Stored
+from services.ingest.counting import WEBHOOK
 from services.ingest.operations import PROBLEMS, UNREADY, SignupOperation
 from services.ingest.problems import NotReady, wrong_fields
 from services.ingest.shell import AnyRequest, Shell, json_object, known_campaign, read_body, store
@@ -45,6 +46,7 @@ class Ready(msgspec.Struct, frozen=True):
     responses=PROBLEMS,
     summary=f"Sign up for {CHRISTMAS}",
     tags=["webhooks"],
+    opt={WEBHOOK: "signup"},
 )
 async def christmas_signup(request: AnyRequest) -> Response[Accepted]:
     return await take_signup(request, CHRISTMAS)
@@ -57,6 +59,7 @@ async def christmas_signup(request: AnyRequest) -> Response[Accepted]:
     responses=PROBLEMS,
     summary="Sign up for a campaign",
     tags=["webhooks"],
+    opt={WEBHOOK: "signup"},
 )
 async def campaign_signup(request: AnyRequest, campaign: FromPath[str]) -> Response[Accepted]:
     return await take_signup(request, campaign)

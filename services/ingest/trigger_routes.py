@@ -8,6 +8,7 @@ from litestar import Response, post
 from litestar.params import FromPath
 
 from contracts.facts import Triggered
+from services.ingest.counting import WEBHOOK
 from services.ingest.operations import PROBLEMS, TriggerOperation
 from services.ingest.problems import Refusal, wrong_fields
 from services.ingest.shell import AnyRequest, Shell, json_object, known_campaign, listed, read_body, store
@@ -30,6 +31,7 @@ class TriggerAccepted(msgspec.Struct, frozen=True, omit_defaults=True):
     responses=PROBLEMS,
     summary="Start or stop a campaign's sequences by a name its file knows",
     tags=["webhooks"],
+    opt={WEBHOOK: "trigger"},
 )
 async def campaign_trigger(
     request: AnyRequest, campaign: FromPath[str], name: FromPath[str]

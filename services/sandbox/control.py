@@ -19,6 +19,7 @@ from services.sandbox.faults import Fault
 from services.sandbox.mailbox import Mail
 from services.sandbox.notion_values import plain_value
 from services.sandbox.options import changed
+from services.sandbox.resend_domains import put_domain
 from services.sandbox.shell import AnyRequest
 from services.sandbox.state import State
 from services.sandbox.webhooks import Endpoint
@@ -141,6 +142,20 @@ async def list_chat(request: AnyRequest) -> Response[bytes]:
     return _json(_state(request).store.chat.all())
 
 
+@get("/domains")
+async def list_domains(request: AnyRequest) -> Response[bytes]:
+    return _json(_state(request).domains)
+
+
+@post("/domains", status_code=200)
+async def change_domain(request: AnyRequest) -> Response[bytes]:
+    """One more, or another in the place of the one of that name."""
+    try:
+        return _json(put_domain(_state(request), await request.body()))
+    except msgspec.DecodeError as error:
+        raise ClientException(str(error)) from None
+
+
 @get("/options")
 async def show_options(request: AnyRequest) -> Response[bytes]:
     return _json(_state(request).options)
@@ -180,6 +195,8 @@ def control_routes() -> Router:
         send_no_webhooks,
         replay_webhook,
         list_chat,
+        list_domains,
+        change_domain,
         show_options,
         change_options,
         reset,

@@ -4,7 +4,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.response import Response
 from litestar.types import Method
 
-from services.sandbox import chat_api, notion_api, notion_children_api, notion_schema_api, resend_api
+from services.sandbox import chat_api, notion_api, notion_children_api, notion_schema_api, resend_api, resend_domains
 from services.sandbox.calls import Refused
 from services.sandbox.chat_api import DISCORD, SLACK
 from services.sandbox.notion_api import NOTION
@@ -18,6 +18,8 @@ ROUTES: tuple[tuple[Method, str, Provider, Work], ...] = (
     ("GET", "/emails/{target:str}", RESEND, resend_api.retrieve),
     ("PATCH", "/emails/{target:str}", RESEND, resend_api.update),
     ("POST", "/emails/{target:str}/cancel", RESEND, resend_api.cancel),
+    ("GET", "/domains", RESEND, resend_domains.list_domains),
+    ("GET", "/domains/{target:str}", RESEND, resend_domains.retrieve_domain),
     ("GET", "/v1/users/me", NOTION, notion_api.me),
     ("POST", "/v1/pages", NOTION, notion_api.create_page),
     ("GET", "/v1/pages/{target:str}", NOTION, notion_api.retrieve_page),

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from uuid import uuid4
 
 from services.sandbox.calls import Clock
+from services.sandbox.domains import SEEDED, Domain
 from services.sandbox.faults import Faults
 from services.sandbox.limits import SlidingWindow, TokenBucket
 from services.sandbox.options import SandboxOptions
@@ -23,6 +24,7 @@ class State:
         self.options = options
         self.clock = clock
         self.person = Person(store.notion, clock)
+        self.domains: tuple[Domain, ...] = SEEDED
         self.faults = Faults()
         self.webhooks = Webhooks()
         self.resend_window = SlidingWindow()
@@ -53,6 +55,7 @@ class State:
     def reset(self) -> None:
         """Back to a fresh sandbox; the options stay, and so does where webhooks go."""
         self.store.clear()
+        self.domains = SEEDED
         self.faults.clear()
         self.webhooks.forget()
         self.resend_window.clear()

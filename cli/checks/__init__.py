@@ -1,0 +1,1 @@
+"""What `dripstream doctor` looks at: one module for each thing that may be wrong."""

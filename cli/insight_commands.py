@@ -1,0 +1,56 @@
+"""`dripstream stats` and `dripstream doctor`: how it went, and whether all is well."""
+
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+import rich_click as click
+
+from cli.command import AS_JSON, DATA_DIR, SANDBOX_PORT, load_settings, quietly, run_to_end
+
+
+@click.command()
+@DATA_DIR
+@AS_JSON
+@click.option("--campaign", metavar="CAMPAIGN", help="Only this campaign.")
+@click.option(
+    "--since", type=click.DateTime(), metavar="TIME", help="Only emails that ended, or were due, from then on, UTC."
+)
+@click.option("--targets", is_flag=True, help="Whether the targets of docs/targets.md are held, and since when.")
+def stats(*, targets: bool, campaign: str | None, since: datetime | None, as_json: bool, **options: Any) -> None:
+    """Count the emails of each step: planned, sent, skipped, failed, delivered, opened, clicked, bounced.
+
+    Everything is counted from the facts, so it takes a while where there are many people: about a minute for 100,000.
+    With `--targets`, exit code 1 when a target is not held; what was not measured yet is said so, and is no failure.
+
+    Example: `dripstream stats --campaign christmas-2025 --since 2026-01-01`
+
+    Example: `dripstream stats --targets --json | jq 'select(.held == false)'`
+    """
+    from cli.stats import stats as count
+    from cli.targets import targets as measure
+
+    settings = quietly(load_settings(**options))
+    if targets and (campaign or since):
+        raise click.UsageError("--targets is about everything, over its own window: leave --campaign and --since out")
+    if targets:
+        run_to_end(partial(measure, settings, as_json=as_json))
+    else:
+        run_to_end(partial(count, settings, campaign=campaign, since=since, as_json=as_json))
+
+
+@click.command()
+@DATA_DIR
+@SANDBOX_PORT
+@AS_JSON
+def doctor(*, as_json: bool, **options: Any) -> None:
+    """Look at everything Dripstream needs, and say for each what is wrong with it and what to do.
+
+    NATS and the rights of this user, clocks, streams, consumers, disk, keys, the sender's domain, Notion, templates and
+    settings. Nothing is changed, and no secret is printed. Exit code 1 when something is in trouble; 0 with warnings.
+
+    Example: `dripstream doctor --json | jq 'select(.state == "trouble")'`
+    """
+    from cli.doctor import doctor as run
+
+    run_to_end(partial(run, quietly(load_settings(**options)), as_json=as_json))
