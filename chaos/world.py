@@ -17,7 +17,7 @@ from nats.js import JetStreamContext
 
 from chaos.proxy import Proxy
 from eventlog.server import ServerFailed, free_port
-from tests.cluster import Cluster, Node
+from tests.cluster import Cluster, Node, as_user
 from tests.disk import Disk
 from tests.e2e.processes import Machine, Program
 
@@ -67,6 +67,7 @@ class Instance:
         self._machine = machine
         self._environment = {
             "NATS_URL": ",".join(f"nats://127.0.0.1:{proxy.port}" for proxy in ways["nats"]),
+            **as_user(self.service.replace("-", "_")),
             "DRIPSTREAM_SANDBOX_PORT": str(ways["sandbox"][0].port),
             "DRIPSTREAM_PORT": str(port),
         }

@@ -10,11 +10,16 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
+from eventlog.access import OPEN, Access, inbox_of
 from eventlog.connection import Broker, connect
 from services.settings import Settings
 
 CONNECT_S = 15.0
 SANDBOX_KEY = "re_sandbox"
+OPERATOR = "operator"
+"""The user of every command; a service has one of its own name."""
+
+SERVICES = ("ingest", "scheduler", "sender", "notion-sync", "notifier")
 STAND_IN_POLL_S = 5.0
 """Who tries it out does not want to wait, and this Notion is nobody else's."""
 
@@ -65,7 +70,32 @@ def nats_url(settings: Settings) -> str:
 
 def reach(settings: Settings, *, name: str, patience_s: float = CONNECT_S) -> AbstractAsyncContextManager[Broker]:
     """The broker of these settings, for one command or one service. Errors: NoBroker; Unavailable, once entered."""
-    return connect(nats_url(settings), name=name, patience_s=patience_s)
+    return connect(nats_url(settings), name=name, patience_s=patience_s, access=access_of(settings, name))
+
+
+def access_of(settings: Settings, name: str) -> Access:
+    """How these settings get us in. The embedded server asks nobody, and its users are not theirs."""
+    if settings.nats_url is None:
+        return OPEN
+    return Access(
+        user=settings.nats_user,
+        password=_plain(settings.nats_password),
+        token=_plain(settings.nats_token),
+        ca=settings.nats_tls_ca,
+        cert=settings.nats_tls_cert,
+        key=settings.nats_tls_key,
+        domain=settings.nats_domain,
+        inbox=settings.nats_inbox_prefix or _inbox(settings, name),
+    )
+
+
+def _inbox(settings: Settings, name: str) -> str:
+    user = Access(user=settings.nats_user).user_at(settings.nats_url or "")
+    return inbox_of(user or (name if name in SERVICES else OPERATOR))
+
+
+def _plain(secret: SecretStr | None) -> str | None:
+    return secret.get_secret_value() if secret else None
 
 
 def with_notion(settings: Settings) -> Settings:

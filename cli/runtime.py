@@ -14,6 +14,7 @@ import structlog
 
 from cli.backends import (
     CONNECT_S,
+    access_of,
     describe,
     nats_url,
     needs_sandbox,
@@ -167,7 +168,8 @@ async def running(settings: Settings, stop: asyncio.Event) -> AsyncIterator[Runn
     campaigns = load_campaigns(settings.campaigns_dir)
     async with contextlib.AsyncExitStack() as stack:
         nats = await stack.enter_async_context(_nats(settings, stop))
-        broker = await stack.enter_async_context(connect(nats, name="up", patience_s=CONNECT_S))
+        access = access_of(settings, "up")
+        broker = await stack.enter_async_context(connect(nats, name="up", patience_s=CONNECT_S, access=access))
         report_drift(await topology.init(broker, replicas=settings.replicas))
         if settings.nats_url is None:  # ours alone, as the lock on the data folder says
             await topology.take_over(broker)

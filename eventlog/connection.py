@@ -24,6 +24,8 @@ from nats.errors import TimeoutError as NatsTimeoutError
 from nats.js import JetStreamContext
 from nats.js.errors import NoStreamResponseError, ServiceUnavailableError
 
+from eventlog.access import OPEN, Access
+
 log = structlog.get_logger(__name__)
 
 TIMEOUT_S = 10.0
@@ -166,12 +168,16 @@ class Broker:
 
 
 @asynccontextmanager
-async def connect(url: str, *, name: str, patience_s: float | None = None) -> AsyncIterator[Broker]:
+async def connect(
+    url: str, *, name: str, patience_s: float | None = None, access: Access = OPEN
+) -> AsyncIterator[Broker]:
     """Connect, and stay connected whatever happens to the broker; drain at the end.
 
-    Errors: Unavailable, when no server answers within `patience_s` (None: wait for ever).
+    Errors: Unavailable, when no server answers within `patience_s` (None: wait for ever); ValueError, when a file of
+    `access` cannot be used.
     """
     nc = Client()
+    options = access.options()
     watch = _Watch(nc)
     try:
         async with asyncio.timeout(patience_s):
@@ -185,16 +191,18 @@ async def connect(url: str, *, name: str, patience_s: float | None = None) -> As
                 ping_interval=10,
                 max_outstanding_pings=2,
                 pending_size=PENDING_BYTES,
-                inbox_prefix=f"_INBOX_{name.replace('-', '_')}",
+                inbox_prefix=access.inbox_at(url, name),
                 error_cb=watch.on_error,
                 disconnected_cb=watch.on_disconnect,
                 reconnected_cb=watch.on_reconnect,
                 closed_cb=watch.on_close,
+                **options,
             )
     except (TimeoutError, Error, OSError) as error:
         raise Unavailable(f"no NATS server answers at {_without_password(url)}") from error
     try:
-        yield Broker(nc, nc.jetstream(timeout=TIMEOUT_S / TRIES), closed=watch.closed)
+        js = nc.jetstream(timeout=TIMEOUT_S / TRIES, prefix=access.api)
+        yield Broker(nc, js, api=access.api, closed=watch.closed)
     finally:
         watch.leaving = True
         await _close(nc)

@@ -144,6 +144,7 @@ class Durable:
 
 def _durable(stream: str, name: str, about: str, subject: str, max_ack_pending: int, **settings: Any) -> Durable:
     config = ConsumerConfig(
+        name=name,  # asks by CONSUMER.CREATE.<stream>.<name>.<filter>: a user may be allowed that one consumer
         durable_name=name,
         description=about,
         filter_subject=subject,

@@ -36,6 +36,18 @@ class Settings(BaseSettings):
     health_port: int | None = Field(
         None, alias="DRIPSTREAM_HEALTH_PORT", ge=0, le=65535, description="of services without pages; unset: none"
     )
+    nats_user: str | None = Field(None, alias="NATS_USER", description="at the broker of NATS_URL")
+    nats_password: SecretStr | None = Field(None, alias="NATS_PASSWORD")
+    nats_token: SecretStr | None = Field(None, alias="NATS_TOKEN")
+    nats_nkey_seed: SecretStr | None = Field(None, alias="NATS_NKEY_SEED", description="SU…, in the place of a user")
+    nats_creds: Path | None = Field(None, alias="NATS_CREDS", description="a .creds file, in the place of a user")
+    nats_tls_ca: Path | None = Field(None, alias="NATS_TLS_CA", description="whom the broker's certificate is from")
+    nats_tls_cert: Path | None = Field(None, alias="NATS_TLS_CERT", description="ours, where the broker wants one")
+    nats_tls_key: Path | None = Field(None, alias="NATS_TLS_KEY")
+    nats_domain: str | None = Field(None, alias="NATS_DOMAIN", description="JetStream domain, behind a leaf node")
+    nats_inbox_prefix: str | None = Field(None, alias="NATS_INBOX_PREFIX", description="unset: _INBOX_<user>")
+    nats_context: str | None = Field(None, alias="NATS_CONTEXT", description="a context of the nats CLI")
+
     signup_webhook_secret: SecretStr | None = Field(None, alias="SIGNUP_WEBHOOK_SECRET")
     calcom_webhook_secret: SecretStr | None = Field(None, alias="CALCOM_WEBHOOK_SECRET")
     resend_webhook_secret: SecretStr | None = Field(None, alias="RESEND_WEBHOOK_SECRET")

@@ -22,6 +22,15 @@ from services.settings import ROOT
 from tests.waiting import eventually
 
 SHIPPED = ROOT / "deploy" / "nats"
+USERS = ("ingest", "scheduler", "sender", "notion_sync", "notifier", "operator")
+PASSWORDS = {f"NATS_{user.upper()}_PASSWORD": f"of-{user}-in-tests" for user in USERS}
+
+
+def as_user(user: str) -> dict[str, str]:
+    """The settings of a process that is this user at a node of ours."""
+    return {"NATS_USER": user, "NATS_PASSWORD": PASSWORDS[f"NATS_{user.upper()}_PASSWORD"]}
+
+
 ELECTION_S = 60.0
 """Far above the 5-10 s a cluster needs to choose a leader, on a machine with other things to do."""
 
@@ -56,7 +65,16 @@ class Node(NatsServer):
             "NATS_MONITOR": f"127.0.0.1:{self.monitor_port}",
             "NATS_STORE": f'"{self.store}"',
             "NATS_MAX_FILE_STORE": "1GB",
+            **PASSWORDS,
         } | self.more
+
+    @property
+    def url(self) -> str:
+        """As the operator, who may do everything of ours."""
+        return self.url_of("operator")
+
+    def url_of(self, user: str) -> str:
+        return f"nats://{user}:{self.environment[f'NATS_{user.upper()}_PASSWORD']}@127.0.0.1:{self.port}"
 
     @property
     def monitor(self) -> str:
@@ -68,6 +86,7 @@ class Node(NatsServer):
             shared, replaced = re.subn(rf"^(\s*{key}:).*", rf"\g<1> {value}", shared, flags=re.MULTILINE)
             assert replaced == 1, f"{key} is not in common.conf"
         (self.folder / "common.conf").write_text(shared)
+        shutil.copy(SHIPPED / "users.conf", self.folder)
         shutil.copy(SHIPPED / self.config, self.folder / "nats.conf")
 
     async def kill(self) -> None:
