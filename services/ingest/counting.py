@@ -34,8 +34,8 @@ class Counting:
     Where the log did not answer, the very fact is kept: asked again under its identity it is never counted twice.
     """
 
-    def __init__(self, broker: Broker, clock: Callable[[], datetime], *, every_s: float = EVERY_S) -> None:
-        self._broker, self._clock, self._every_s = broker, clock, every_s
+    def __init__(self, broker: Broker, clock: Callable[[], datetime], *, every_s: float | None = None) -> None:
+        self._broker, self._clock, self._every_s = broker, clock, every_s or EVERY_S
         self._tally = Tally(secrets.token_hex(4), clock())
         self._untold: WebhooksCounted | None = None
 
