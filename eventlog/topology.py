@@ -376,8 +376,10 @@ async def take_over(broker: Broker) -> None:
     try:
         for durable in await made(broker):
             info = await broker.js.consumer_info(durable.stream, durable.name)
-            if info.num_ack_pending and info.ack_floor:
-                await broker.js.reset_consumer(durable.stream, durable.name, seq=info.ack_floor.stream_seq + 1)
+            if (
+                info.num_ack_pending
+            ):  # without a number it goes on after its ack floor; one that starts from new allows none
+                await broker.js.reset_consumer(durable.stream, durable.name)
     except UNREACHABLE as error:
         raise Unavailable("JetStream did not answer") from error
     except APIError as error:
