@@ -1,0 +1,279 @@
+#!/usr/bin/env bash
+# Dripstream on one Debian or Ubuntu machine, without Docker. docs/server.md is the guide. Run it again at any time: it
+# changes what differs, keeps every setting, secret and fact, and starts again only what it has changed.
+set -euo pipefail
+umask 022
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+usage() {
+  cat <<'EOF'
+Install, upgrade or remove Dripstream on Debian 12, Ubuntu 24.04 or newer. Run it as root, in a checkout.
+
+  deploy/install.sh                install or upgrade to this checkout, then start
+  deploy/install.sh --no-start     the same, and start nothing
+  deploy/install.sh --roll-back    back to the release that was there before the last upgrade
+  deploy/install.sh --uninstall    remove programs and units; settings, secrets and facts stay
+  deploy/install.sh --uninstall --purge    remove those too: nothing is left
+
+  --dry-run        say what would be done, and do nothing
+  --python PATH    the Python to use, 3.11 or newer [default: python3]
+  --root DIR       put the files under DIR, without packages, user or start: to look at them, or to build an image
+  -h, --help       this
+
+It puts programs into /opt/dripstream, settings and secrets into /etc/dripstream, facts into /var/lib/dripstream.
+EOF
+}
+
+DRY='' ROOT='' START=yes PYTHON=python3 ACTION=install PURGE=''
+SERVICES=(ingest scheduler sender notion-sync notifier)
+NATS_USERS=(INGEST SCHEDULER SENDER NOTION_SYNC NOTIFIER OPERATOR)
+GIVEN_SECRETS=(RESEND_API_KEY NOTION_TOKEN NOTIFY_WEBHOOK_URL)
+WEBHOOK_SECRETS=(SIGNUP_WEBHOOK_SECRET CALCOM_WEBHOOK_SECRET RESEND_WEBHOOK_SECRET)
+
+say() { printf '%s\n' "$*"; }
+fail() { printf 'install.sh: %s\n' "$*" >&2; exit 1; }
+
+run() { # a command that changes something
+  if [[ $DRY ]]; then printf 'would run: %s\n' "$*"; else "$@"; fi
+}
+
+put() { # put MODE OWNER PATH < content: written whole or not at all, and only where it differs
+  local mode=$1 owner=$2 path=$ROOT$3 new
+  if [[ $DRY ]]; then cat >/dev/null; say "would write: $path ($mode $owner)"; return; fi
+  mkdir -p "$(dirname "$path")"
+  new=$(mktemp "$path.XXXXXX")
+  cat >"$new"
+  chmod "$mode" "$new"
+  [[ $ROOT ]] || chown "$owner" "$new"
+  if cmp -s "$new" "$path"; then rm "$new"; else mv "$new" "$path"; say "wrote $path"; fi
+  [[ $ROOT ]] || chown "$owner" "$path"
+  chmod "$mode" "$path"
+}
+
+parse() {
+  while (($#)); do
+    case $1 in
+      --dry-run) DRY=yes ;;
+      --no-start) START='' ;;
+      --roll-back) ACTION=roll_back ;;
+      --uninstall) ACTION=uninstall ;;
+      --purge) PURGE=yes ;;
+      --python) PYTHON=${2:?--python needs a path}; shift ;;
+      --root) ROOT=${2:?--root needs a folder}; shift ;;
+      -h | --help) usage; exit ;;
+      *) usage >&2; fail "unknown option $1" ;;
+    esac
+    shift
+  done
+  [[ ! $PURGE || $ACTION == uninstall ]] || fail "--purge goes with --uninstall"
+  [[ ! $ROOT || $ACTION == install ]] || fail "--root goes with an installation only"
+  ROOT=${ROOT%/}
+}
+
+check_machine() {
+  [[ -f deploy/nats/nats.conf && -f pyproject.toml ]] || fail "this is not a whole checkout of Dripstream"
+  [[ $ROOT || $DRY ]] && return
+  ((EUID == 0)) || fail "run it as root: sudo deploy/install.sh"
+  local version
+  version=$(systemctl --version 2>/dev/null | awk 'NR == 1 {print $2}')
+  ((${version%%[!0-9]*} + 0 >= 251)) || fail "systemd 251 or newer is needed (Debian 12, Ubuntu 24.04); found ${version:-none}"
+}
+
+check_python() {
+  "$PYTHON" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null ||
+    fail "$PYTHON is not Python 3.11 or newer with venv; apt-get install python3-venv, or name another: --python PATH"
+}
+
+# A release is named after what is in it, so the same checkout is the same release.
+release_id() {
+  local sum
+  sum=$(find pyproject.toml requirements/base.txt requirements/build.txt contracts journey eventlog services cli campaigns deploy docs -type f \
+    ! -path '*/__pycache__/*' -print0 | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum)
+  printf '%s-%s' "$(sed -nE 's/^version = "(.*)"/\1/p' pyproject.toml)" "${sum:0:12}"
+}
+
+make_user() {
+  [[ $ROOT ]] && return
+  getent passwd dripstream >/dev/null ||
+    run useradd --system --user-group --home-dir /var/lib/dripstream --no-create-home --shell /usr/sbin/nologin dripstream
+}
+
+make_release() { # make_release FOLDER: complete, or not there
+  local folder=$1 work
+  [[ -e $folder/.complete ]] && { say "$folder is there already"; return; }
+  run rm -rf "$folder"
+  run mkdir -p "$folder"
+  run cp -r deploy docs campaigns README.md .env.example LICENSE "$folder/"
+  if [[ ! $ROOT ]]; then
+    say "installing packages, each with the hash we know"
+    if [[ ! $DRY ]]; then work=$(mktemp -d); else work=/tmp/dripstream-build; fi
+    run "$PYTHON" -m venv "$folder/venv"
+    run "$folder/venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r requirements/base.txt
+    run "$PYTHON" -m venv "$work/build"
+    run "$work/build/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r requirements/build.txt
+    run "$work/build/bin/python" -m hatchling build -t wheel -d "$work/dist"
+    run "$folder/venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-index --no-deps --find-links "$work/dist" dripstream
+    run rm -rf "$work"
+  fi
+  run touch "$folder/.complete"
+}
+
+random() { printf 'p%s\n' "$(od -An -N24 -tx1 /dev/urandom | tr -d ' \n')"; } # begins with a letter: see users.conf
+
+make_secrets() {
+  local name folder=/etc/dripstream/secrets
+  run install -d -m 0700 "$ROOT$folder"
+  for name in "${NATS_USERS[@]}"; do
+    [[ -s $ROOT$folder/NATS_${name}_PASSWORD ]] || random | put 0600 root:root "$folder/NATS_${name}_PASSWORD"
+  done
+  # Behind a proxy every webhook seems to come from this machine, so none may go unsigned, from the first start on.
+  for name in "${WEBHOOK_SECRETS[@]}"; do
+    [[ -s $ROOT$folder/$name ]] || printf 'whsec_%s\n' "$(head -c 32 /dev/urandom | base64)" | put 0600 root:root "$folder/$name"
+  done
+  # Those that come from elsewhere. An empty file is an unset secret.
+  for name in "${GIVEN_SECRETS[@]}"; do
+    [[ -e $ROOT$folder/$name ]] || put 0600 root:root "$folder/$name" </dev/null
+  done
+}
+
+max_store() { # 70 % of the disk that the facts are on, in whole gigabytes
+  df --output=size -BG "$ROOT/" | awk 'NR == 2 {n = int($1 * 0.7); print (n < 1 ? 1 : n) "GB"}'
+}
+
+make_settings() {
+  local name owner=root:dripstream own
+  [[ -e $ROOT/etc/dripstream/env ]] || put 0640 $owner /etc/dripstream/env <deploy/systemd/env.example
+  [[ -e $ROOT/etc/dripstream/nats.local.env ]] || put 0600 root:root /etc/dripstream/nats.local.env <<EOF
+# This nats-server. /opt/dripstream/current/deploy/nats/common.conf explains each. Then: deploy/install.sh
+NATS_NAME=$(hostname)
+NATS_LISTEN=127.0.0.1:4222
+NATS_MONITOR=127.0.0.1:8222
+NATS_STORE='"/var/lib/dripstream/nats"'
+NATS_MAX_FILE_STORE=$(max_store)
+EOF
+  own=$ROOT/etc/dripstream/nats.local.env
+  {
+    say "# Made by install.sh out of nats.local.env and secrets/: change those, and run it again."
+    if [[ -e $own ]]; then grep -E '^[A-Z_]+=' "$own"; fi
+    for name in "${NATS_USERS[@]}"; do
+      if [[ -s $ROOT/etc/dripstream/secrets/NATS_${name}_PASSWORD ]]; then
+        printf 'NATS_%s_PASSWORD=%s\n' "$name" "$(<"$ROOT/etc/dripstream/secrets/NATS_${name}_PASSWORD")"
+      fi
+    done
+  } | put 0600 root:root /etc/dripstream/nats.env
+  if [[ ! -e $ROOT/etc/dripstream/campaigns ]]; then
+    run cp -r campaigns "$ROOT/etc/dripstream/campaigns"
+    run chmod -R u=rwX,go=rX "$ROOT/etc/dripstream/campaigns"
+  fi
+  run chmod 0755 "$ROOT/etc/dripstream"
+}
+
+make_units() {
+  local unit
+  for unit in deploy/systemd/*.service deploy/systemd/*.timer deploy/systemd/*.target; do
+    put 0644 root:root "/etc/systemd/system/${unit##*/}" <"$unit"
+  done
+  put 0644 root:root /etc/systemd/system/dripstream-.service.d/10-hardening.conf <deploy/systemd/dripstream-.service.d/10-hardening.conf
+  put 0644 root:root /etc/systemd/journald@dripstream.conf <deploy/systemd/journald@dripstream.conf
+  put 0755 root:root /usr/local/bin/dripstream <deploy/systemd/dripstream-command
+}
+
+# What campaigns say is checked by the new release before anything changes over to it.
+check_campaigns() {
+  [[ $ROOT || $DRY ]] && return
+  "$1/venv/bin/dripstream" campaigns check --campaigns-dir /etc/dripstream/campaigns ||
+    fail "the new release refuses a campaign; mend it and run this again. What runs is still the old release."
+}
+
+switch_to() { # switch_to RELEASE
+  local base=$ROOT/opt/dripstream now
+  now=$(readlink "$base/current" || true)
+  [[ $now == "releases/$1" ]] && return
+  [[ $now ]] && run ln -sfn "$now" "$base/previous"
+  run ln -sfn "releases/$1" "$base/current"
+  say "current release: $1"
+}
+
+forget_old_releases() { # the current one and the one before stay
+  local each base=$ROOT/opt/dripstream
+  for each in "$base"/releases/*; do
+    [[ -d $each ]] || continue
+    case releases/${each##*/} in "$(readlink "$base/current")" | "$(readlink "$base/previous")") ;; *) run rm -rf "$each" ;; esac
+  done
+}
+
+start() {
+  [[ $ROOT ]] && return
+  run systemctl daemon-reload
+  run systemctl enable --quiet dripstream.target dripstream-nats.service dripstream-init.service dripstream-nats-watch.timer \
+    "${SERVICES[@]/#/dripstream-}"
+  [[ $START ]] || { say "Nothing was started: systemctl restart dripstream.target"; return; }
+  run systemctl restart dripstream.target
+  [[ $DRY ]] || report
+}
+
+report() {
+  local each secret
+  systemctl is-active --quiet dripstream-nats.service || fail "nats-server does not run: journalctl --namespace=dripstream -u dripstream-nats"
+  systemctl is-active --quiet dripstream-init.service || fail "streams are not as wanted: dripstream init (and init --apply)"
+  for each in sender:RESEND_API_KEY notion-sync:NOTION_TOKEN notifier:NOTIFY_WEBHOOK_URL; do
+    secret=/etc/dripstream/secrets/${each#*:}
+    [[ -s $secret ]] || say "dripstream-${each%%:*} waits for its secret: put it into $secret, then systemctl restart dripstream.target"
+  done
+  say "Webhooks must be signed with the secrets in /etc/dripstream/secrets: give the website SIGNUP_WEBHOOK_SECRET and Cal.com"
+  say "CALCOM_WEBHOOK_SECRET, and put Resend's own into RESEND_WEBHOOK_SECRET."
+  say "Dripstream runs. See: systemctl list-units 'dripstream*'; dripstream doctor; journalctl --namespace=dripstream -f"
+}
+
+install_all() {
+  check_machine
+  [[ $ROOT ]] || check_python
+  local id folder
+  id=$(release_id)
+  folder=$ROOT/opt/dripstream/releases/$id
+  make_user
+  make_release "$folder"
+  make_secrets
+  make_settings
+  check_campaigns "$folder"
+  make_units
+  switch_to "$id"
+  [[ $DRY ]] || forget_old_releases
+  start
+}
+
+roll_back() {
+  check_machine
+  local before
+  before=$(readlink /opt/dripstream/previous) || fail "there is no release before this one"
+  [[ -e /opt/dripstream/$before/.complete ]] || fail "$before is gone"
+  cd "/opt/dripstream/$before" # its units, not those of this checkout
+  check_campaigns "/opt/dripstream/$before"
+  make_units
+  switch_to "${before#releases/}"
+  start
+}
+
+uninstall() {
+  check_machine
+  run systemctl disable --now --quiet dripstream.target "${SERVICES[@]/#/dripstream-}" dripstream-nats-watch.timer \
+    dripstream-nats-watch.service dripstream-init.service dripstream-nats.service || true
+  run rm -rf /opt/dripstream /usr/local/bin/dripstream /etc/systemd/journald@dripstream.conf \
+    /etc/systemd/system/dripstream{-.service.d,.target,-nats-watch.timer} /etc/systemd/system/dripstream-{nats,init,nats-watch,nats-restart}.service
+  run rm -f "${SERVICE_FILES[@]}"
+  run systemctl daemon-reload
+  if [[ ! $PURGE ]]; then
+    say "Kept: /etc/dripstream and /var/lib/dripstream. With --purge they go too, and every fact with them."
+    return
+  fi
+  run rm -rf /etc/dripstream /var/lib/dripstream
+  if getent passwd dripstream >/dev/null; then run userdel dripstream; fi
+}
+
+SERVICE_FILES=("${SERVICES[@]/%/.service}")
+SERVICE_FILES=("${SERVICE_FILES[@]/#//etc/systemd/system/dripstream-}")
+parse "$@"
+case $ACTION in
+  install) install_all ;;
+  *) "$ACTION" ;;
+esac
