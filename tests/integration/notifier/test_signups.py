@@ -1,6 +1,7 @@
 """A CRITICAL signup is posted: at least once, hardly ever twice, and never with anybody's mention in it."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -102,7 +103,7 @@ async def test_a_stop_between_post_and_note_doubles_it_once_and_not_at_once(room
     assert len(room.chat) == 2
 
 
-async def said(logs: list[object], event: str) -> bool:
+async def said(logs: Sequence[object], event: str) -> bool:
     return any(isinstance(line, dict) and line["event"] == event for line in logs)
 
 

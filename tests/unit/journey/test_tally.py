@@ -1,5 +1,7 @@
 """What became of emails, from one person's facts."""
 
+from typing import Any
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -37,10 +39,10 @@ def first(*facts: AnyFact) -> Counts:
     return count([found(make_signup(), *facts)["email-1"]])[Of(CAMPAIGN, "nurture", "email-1")]
 
 
-def opened(**overrides: object) -> EmailOpened:
+def opened(**overrides: Any) -> EmailOpened:
     return EmailOpened(
         contact=ME, email_id=make_email_id(), provider_id="re_1", webhook="m2", **({"at": at()} | overrides)
-    )  # type: ignore[arg-type]
+    )
 
 
 def test_a_signup_plans_seven_emails_of_which_one_was_sent() -> None:
