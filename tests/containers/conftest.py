@@ -1,0 +1,52 @@
+"""Containers of the image as it is in this tree, and of the pinned broker. A Docker engine that is missing fails."""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.containers.docker import Stack, build_image, docker, stack
+from tests.e2e.processes import Machine
+from tests.e2e.site import Site
+
+SLOW = {"TESTING_MODE": "true", "DRIPSTREAM_SPEEDUP": "12"}
+"""An email every five seconds: time enough to take things away in between."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """All of this folder needs Docker, which not everybody has: `make test` leaves it out by this mark."""
+    here = Path(__file__).parent
+    for item in items:
+        if item.path.is_relative_to(here):
+            item.add_marker(pytest.mark.container)
+
+
+@pytest.fixture(scope="session")
+def image() -> str:
+    """Built once, by the Dockerfile."""
+    found = docker("version", "--format", "{{.Server.Version}}")
+    assert found.code == 0, f"these tests need a Docker engine: {found.err.strip()}"
+    build_image()
+    return "dripstream"
+
+
+@asynccontextmanager
+async def site_of(of: Stack, folder: Path) -> AsyncIterator[Site]:
+    """Its webhooks and its sandbox, through the ports it publishes."""
+    machine = Machine(folder)
+    machine.port, machine.sandbox_port = of.ingest_port, of.sandbox_port
+    async with (
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{of.ingest_port}", timeout=15) as webhooks,
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{of.sandbox_port}", timeout=15) as sandbox,
+    ):
+        yield Site(machine, webhooks, sandbox)
+
+
+@pytest.fixture(scope="module")
+def dev(image: str) -> Iterator[Stack]:
+    """The stack of profile dev, up and healthy, with time compressed."""
+    with stack(name="dev", settings=SLOW) as up:
+        up.up()
+        yield up

@@ -1,0 +1,130 @@
+"""Docker as its users call it: the command line, and nothing behind it."""
+
+import hashlib
+import json
+import os
+import socket
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from eventlog.server import free_port
+from services.settings import ROOT
+from tests.e2e.processes import Answer
+
+IMAGE = "dripstream"
+COMPOSE, CLUSTER = ROOT / "deploy" / "compose.yml", ROOT / "deploy" / "compose.cluster.yml"
+PASSED_ON = ("PATH", "HOME", "DOCKER_HOST", "DOCKER_BUILDKIT", "DOCKER_CONFIG", "DOCKER_CERT_PATH", "DOCKER_TLS_VERIFY")
+"""A setting of whoever runs the tests must not reach the stack."""
+
+BUILD_S, UP_S, RUN_S = 600, 180, 90
+
+
+def docker(*args: str, within_s: float = RUN_S, environment: Mapping[str, str] | None = None) -> Answer:
+    """Errors: subprocess.TimeoutExpired."""
+    passed = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+    done = subprocess.run(  # noqa: S603 - our own arguments
+        ["docker", *args],  # noqa: S607 - whichever the PATH has, as for its users
+        env={**passed, **(environment or {})}, capture_output=True, text=True, timeout=within_s, check=False,
+    )  # fmt: skip
+    return Answer(done.returncode, done.stdout, done.stderr)
+
+
+def build_image() -> None:
+    """As the Dockerfile says to; through the mirror of packages that this machine uses, if it has one."""
+    mirror = os.environ.get("PIP_INDEX_URL")
+    args = ("--build-arg", f"PIP_INDEX_URL={mirror}") if mirror else ()
+    built = docker("build", "-f", str(ROOT / "deploy/Dockerfile"), "-t", IMAGE, *args, str(ROOT), within_s=BUILD_S)
+    assert built.code == 0, built.out[-3000:] + built.err[-3000:]
+
+
+def free_pair() -> int:
+    """The first of two ports that follow each other."""
+    while True:
+        port = free_port()
+        try:
+            for each in (port, port + 1):
+                _bind(each)
+        except OSError:
+            continue
+        return port
+
+
+def _bind(port: int) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", port))
+
+
+@dataclass
+class Stack:
+    """One project of compose, on ports of its own."""
+
+    name: str
+    profiles: Sequence[str] = ("dev",)
+    files: Sequence[Any] = (COMPOSE,)
+    settings: Mapping[str, str] = field(default_factory=dict)
+    ingest_port: int = field(default_factory=free_pair)
+    sandbox_port: int = field(default_factory=free_port)
+    nats_port: int = field(default_factory=free_port)
+
+    @property
+    def project(self) -> str:
+        """Of this tree: another checkout may run its tests on the same engine."""
+        return f"dripstream-test-{self.name}-{hashlib.sha256(str(ROOT).encode()).hexdigest()[:6]}"
+
+    def compose(self, *args: str, within_s: float = RUN_S) -> Answer:
+        files = [part for file in self.files for part in ("-f", str(file))]
+        profiles = [part for profile in self.profiles for part in ("--profile", profile)]
+        return docker(
+            "compose", "-p", self.project, *files, *profiles, "--env-file", "/dev/null", *args,
+            within_s=within_s, environment=self.environment,
+        )  # fmt: skip
+
+    @property
+    def environment(self) -> dict[str, str]:
+        ports = {"SANDBOX_PORT": self.sandbox_port, "NATS_PORT": self.nats_port}
+        ingest = f"{self.ingest_port}-{self.ingest_port + 1}" if CLUSTER in self.files else str(self.ingest_port)
+        return {"INGEST_PORT": ingest, **{name: str(port) for name, port in ports.items()}, **self.settings}
+
+    def do(self, *args: str, within_s: float = RUN_S) -> str:
+        answer = self.compose(*args, within_s=within_s)
+        assert answer.code == 0, f"docker compose {' '.join(args)}: {answer.out[-2000:]}{answer.err[-2000:]}"
+        return answer.out
+
+    def up(self, *services: str) -> None:
+        """Healthy, all of them. Nothing is pulled or built: what the tests need is here, or they fail."""
+        self.do("up", "-d", "--wait", "--no-build", "--pull", "never", *services, within_s=UP_S)
+
+    def cli(self, *args: str) -> Answer:
+        """A command as an operator gives it."""
+        return self.compose("run", "--rm", "-T", "--no-deps", "cli", *args)
+
+    def containers(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.do("ps", "-a", "--format", "json").splitlines()]
+
+    def running(self) -> dict[str, str]:
+        """The ids of what goes on running, by service; one-shots are not among them."""
+        return {each["Service"]: each["ID"] for each in self.containers() if each["State"] == "running"}
+
+    def config(self) -> dict[str, Any]:
+        """What compose makes of the files."""
+        return dict(json.loads(self.do("config", "--format", "json")))
+
+    def down(self) -> None:
+        self.do("down", "--volumes", "--remove-orphans", "--timeout", "10")
+
+
+@contextmanager
+def stack(**options: Any) -> Iterator[Stack]:
+    """Nothing of it is left, whatever happens in the block; what the containers said is printed for a failed test."""
+    made = Stack(**options)
+    made.down()  # of a run that was killed
+    try:
+        yield made
+    finally:
+        print(made.compose("logs", "--no-color", "--tail", "40").out)
+        made.down()
+        left = docker("ps", "-aq", "--filter", f"label=com.docker.compose.project={made.project}").out
+    assert left == ""

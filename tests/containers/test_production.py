@@ -1,0 +1,101 @@
+"""Without profile dev: what was not set is asked for, and nothing of a stack of developers is taken in its place."""
+
+import base64
+import json
+import subprocess
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx
+import pytest
+from standardwebhooks.webhooks import Webhook
+
+from services.settings import ROOT
+from tests.containers.docker import Stack, stack
+from tests.e2e.people import MARIA
+from tests.waiting import eventually
+
+KEY = "whsec_" + base64.b64encode(b"a secret of thirty-two bytes, ok").decode()
+SCRIPT = ROOT / "deploy" / "make-secrets.sh"
+
+
+def make_secrets(folder: Path) -> None:
+    subprocess.run([str(SCRIPT), str(folder)], check=True)  # noqa: S603 - our own script
+
+
+@pytest.fixture
+def secrets(tmp_path: Path) -> Path:
+    make_secrets(tmp_path / "secrets")
+    return tmp_path / "secrets"
+
+
+@pytest.fixture
+def production(image: str, secrets: Path) -> Iterator[Stack]:
+    with stack(name="production", profiles=(), settings={"SECRETS_DIR": str(secrets)}) as made:
+        yield made
+
+
+def test_without_passwords_nothing_starts_and_it_is_said_what_to_do(image: str) -> None:
+    with stack(name="bare", profiles=()) as bare:
+        assert bare.compose("up", "-d", "--no-build", "--pull", "never").code != 0
+        said = bare.do("logs", "--no-color", "prepare")
+        assert "no password for NATS_INGEST_PASSWORD NATS_SCHEDULER_PASSWORD" in said
+        assert "make-secrets.sh" in said
+        assert bare.running() == {}
+
+
+def test_after_a_stack_of_developers_its_passwords_are_gone(image: str) -> None:
+    """Somebody tried it out on the server first, and left the volumes there."""
+    with stack(name="bare") as tried:
+        tried.up("prepare")
+        tried.do("stop")
+        later = Stack(tried.name, profiles=())
+        assert later.compose("up", "-d", "--no-build", "--pull", "never").code != 0
+        assert "no password for NATS_INGEST_PASSWORD" in later.do("logs", "--no-color", "prepare")
+
+
+async def test_signed_signups_are_taken_and_unsigned_ones_refused(production: Stack, secrets: Path) -> None:
+    (secrets / "ingest" / "signup_webhook_secret").write_text(KEY + "\n")
+    production.settings = {
+        **production.settings, "SIGNUP_WEBHOOK_SECRET_FILE": "/run/dripstream/signup_webhook_secret"
+    }  # fmt: skip
+    production.up("ingest")
+    body, now = json.dumps(MARIA.form()), datetime.now(UTC)
+    signature = Webhook(KEY).sign("msg_1", now, body)
+    headers = {
+        "webhook-id": "msg_1", "webhook-timestamp": str(int(now.timestamp())), "webhook-signature": signature,
+        "content-type": "application/json",
+    }  # fmt: skip
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{production.ingest_port}") as client:
+        signed = await client.post("/webhook/christmas-signup", content=body, headers=headers)
+        unsigned = await client.post("/webhook/christmas-signup", json=MARIA.form())
+    assert (signed.status_code, unsigned.status_code) == (202, 401)
+    assert KEY not in production.do("logs")
+
+
+@pytest.mark.parametrize(("service", "variable"), [("sender", "RESEND_API_KEY"), ("notion-sync", "NOTION_TOKEN")])
+async def test_a_forgotten_key_stops_its_service_and_is_named(production: Stack, service: str, variable: str) -> None:
+    """Otherwise emails would wait for a sandbox that nobody started."""
+    production.do("up", "-d", "--no-build", "--pull", "never", service)
+
+    async def said() -> bool:
+        return f"{variable} is not set, and no sandbox answers" in production.do("logs", "--no-color", service)
+
+    await eventually(said, timeout=60)
+
+
+def test_passwords_are_made_once_and_nobody_else_gets_at_them(tmp_path: Path) -> None:
+    folder = tmp_path / "secrets"
+    make_secrets(folder)
+    first = {path: path.read_text() for path in sorted(folder.rglob("*")) if path.is_file()}
+    make_secrets(folder)
+    assert {path: path.read_text() for path in sorted(folder.rglob("*")) if path.is_file()} == first
+    assert folder.stat().st_mode & 0o777 == 0o700
+    for user in ("ingest", "scheduler", "sender", "notion-sync", "notifier", "operator"):
+        at_the_server = folder / "nats" / f"nats_{user.replace('-', '_')}_password"
+        assert at_the_server.read_text() == (folder / user / "nats_password").read_text()
+        assert {path.name for path in (folder / user).iterdir()} == {".env", "nats_password"}
+    passwords = {path.read_text() for path in (folder / "nats").iterdir()}
+    assert len(passwords) == 6
+    assert all(password[0] == "p" and len(password.strip()) == 49 for password in passwords)
