@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: install demo test lint types check bench chaos lock docs website clean
+.PHONY: install demo test compose-test lint types check bench chaos lock docs website clean
 
 install: .venv/.installed
 
@@ -19,6 +19,9 @@ demo: install  ## three signups and two calls become 25 emails and 6 Notion rows
 
 test: install website
 	$(BIN)/python -m pytest $(ARGS)
+
+compose-test: install  ## the image and the whole stack in containers; needs a Docker engine
+	$(BIN)/python -m pytest -m container tests/containers $(ARGS)
 
 lint: install
 	$(BIN)/ruff check .
