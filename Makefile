@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: install demo test compose-test lint types check bench chaos lock docs website clean
+.PHONY: install demo test compose-test test-containers lint types check bench chaos lock docs website clean
 
 install: .venv/.installed
 
@@ -20,8 +20,11 @@ demo: install  ## three signups and two calls become 25 emails and 6 Notion rows
 test: install website
 	$(BIN)/python -m pytest $(ARGS)
 
-compose-test: install  ## the image and the whole stack in containers; needs a Docker engine
+compose-test: install  ## needs Docker: the image, the stacks of deploy/, the whole journey, each container taken away
 	$(BIN)/python -m pytest -m container tests/containers $(ARGS)
+
+test-containers: install  ## needs Docker: the integration tests of the broker on the image that compose.yml pins
+	$(BIN)/python -m pytest -p tests.containers.broker_image tests/integration $(ARGS)
 
 lint: install
 	$(BIN)/ruff check .
@@ -51,6 +54,7 @@ docs: install  ## write docs/events.md from the contracts
 lock:  ## needs uv; run after changing dependencies
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --extra dev pyproject.toml -o requirements/dev.txt
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url pyproject.toml -c requirements/dev.txt -o requirements/base.txt
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url requirements/build.in -c requirements/dev.txt -o requirements/build.txt
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url requirements/old-server.in -o requirements/old-server.txt
 
 clean:

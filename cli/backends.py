@@ -81,6 +81,8 @@ def access_of(settings: Settings, name: str) -> Access:
         user=settings.nats_user,
         password=_plain(settings.nats_password),
         token=_plain(settings.nats_token),
+        nkey_seed=_plain(settings.nats_nkey_seed),
+        creds=settings.nats_creds,
         ca=settings.nats_tls_ca,
         cert=settings.nats_tls_cert,
         key=settings.nats_tls_key,

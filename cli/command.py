@@ -13,6 +13,19 @@ import rich_click as click
 DATA_DIR = click.option(
     "--data-dir", type=click.Path(path_type=Path), help="Where state lives. [default: .dripstream, DRIPSTREAM_DATA_DIR]"
 )
+CONTEXT = click.option(
+    "--context",
+    "nats_context",
+    metavar="NAME",
+    help="A context of the nats command, for all of NATS_URL, NATS_USER and so on; `.`: the selected one. [NATS_CONTEXT]",
+)
+
+
+def BROKER(command: Callable[..., Any]) -> Callable[..., Any]:  # noqa: N802 - used as the options beside it
+    """For each command that reaches NATS: which one."""
+    return DATA_DIR(CONTEXT(command))
+
+
 PORT = click.option("--port", type=int, help="Port of the webhooks. [default: 8000]")
 SANDBOX_PORT = click.option(
     "--sandbox-port", type=int, help="Port of the stand-in for Resend and Notion. [default: 8025]"
@@ -26,12 +39,13 @@ def load_settings(**options: Any) -> Any:
     """The settings, or an exit that names what is wrong with them, without values."""
     from pydantic import ValidationError
 
+    from cli.nats_context import with_context
     from services.logs import configure
     from services.settings import Settings
 
     given = {name: value for name, value in options.items() if value is not None}
     try:
-        settings = Settings.load(**given)
+        settings = with_context(Settings.load(**given), chosen="nats_context" in given)
     except ValidationError as error:
         lines = [f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors()]
         _exit("settings: " + "; ".join(lines))

@@ -7,7 +7,7 @@ from typing import Any
 
 import rich_click as click
 
-from cli.command import AS_JSON, DATA_DIR, explained, load_settings, run_to_end
+from cli.command import AS_JSON, BROKER, explained, load_settings, run_to_end
 from cli.durations import Moment
 
 CONTACT = click.option("--contact", metavar="WHO", help="Only this person's: an address, or a contact id.")
@@ -17,7 +17,7 @@ UNTIL = click.option("--until", type=Moment(), metavar="TIME", help="Stored unti
 
 
 @click.command()
-@DATA_DIR
+@BROKER
 @CONTACT
 @TYPE
 @SINCE
@@ -40,7 +40,7 @@ def tail(*, contact: str | None, types: tuple[str, ...], since: datetime | None,
 
 
 @click.command()
-@DATA_DIR
+@BROKER
 @CONTACT
 @TYPE
 @SINCE

@@ -6,11 +6,11 @@ from typing import Any
 
 import rich_click as click
 
-from cli.command import AS_JSON, DATA_DIR, SANDBOX_PORT, load_settings, quietly, run_to_end
+from cli.command import AS_JSON, BROKER, SANDBOX_PORT, load_settings, quietly, run_to_end
 
 
 @click.command()
-@DATA_DIR
+@BROKER
 @AS_JSON
 @click.option("--campaign", metavar="CAMPAIGN", help="Only this campaign.")
 @click.option(
@@ -40,7 +40,7 @@ def stats(*, targets: bool, campaign: str | None, since: datetime | None, as_jso
 
 
 @click.command()
-@DATA_DIR
+@BROKER
 @SANDBOX_PORT
 @AS_JSON
 def doctor(*, as_json: bool, **options: Any) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import rich_click as click
 
-from cli.command import AS_JSON, BY, DATA_DIR, PORT, SANDBOX_PORT, WHY, explained, load_settings, run_to_end
+from cli.command import AS_JSON, BROKER, BY, DATA_DIR, PORT, SANDBOX_PORT, WHY, explained, load_settings, run_to_end
 from cli.fact_commands import export, tail
 from cli.insight_commands import doctor, stats
 from cli.notifier_commands import notifier
@@ -43,7 +43,7 @@ def dripstream() -> None:
 
 
 @dripstream.command()
-@DATA_DIR
+@BROKER
 @PORT
 @SANDBOX_PORT
 def up(**options: Any) -> None:
@@ -84,7 +84,7 @@ def _service(name: str, about: str) -> click.Command:
         run_to_end(partial(run_alone, name, load_settings(**options)))
 
     run.__doc__ = f"{about}\n\nNeeds NATS_URL (or a running `dripstream up`) and `dripstream init`."
-    command = click.command(name)(SANDBOX_PORT(DATA_DIR(run)))
+    command = click.command(name)(SANDBOX_PORT(BROKER(run)))
     return PORT(command) if name == "ingest" else command
 
 
@@ -108,7 +108,7 @@ def sandbox(**options: Any) -> None:
 
 
 @dripstream.command()
-@DATA_DIR
+@BROKER
 @AS_JSON
 @click.option("--apply", is_flag=True, help="Bring what differs into line. Without it, differences are only shown.")
 def init(*, as_json: bool, apply: bool, **options: Any) -> None:
@@ -124,7 +124,7 @@ def init(*, as_json: bool, apply: bool, **options: Any) -> None:
 
 
 @dripstream.command()
-@DATA_DIR
+@BROKER
 @AS_JSON
 @click.option("--limit", type=click.IntRange(min=1), help="Show the next so many.")
 @click.option("--contact", metavar="WHO", help="Only this person's: an address, or a contact id.")
@@ -143,7 +143,7 @@ def pending(*, as_json: bool, limit: int | None, contact: str | None, campaign: 
 
 
 @dripstream.command()
-@DATA_DIR
+@BROKER
 @AS_JSON
 @click.argument("email")
 def contact(*, as_json: bool, email: str, **options: Any) -> None:
@@ -157,7 +157,7 @@ def contact(*, as_json: bool, email: str, **options: Any) -> None:
 
 
 @dripstream.command()
-@DATA_DIR
+@BROKER
 @AS_JSON
 @click.argument("campaign")
 @click.argument("name")
@@ -216,7 +216,7 @@ def simulate(*, as_json: bool, **options: Any) -> None:
 
 
 @dripstream.command()
-@DATA_DIR
+@BROKER
 @click.argument("service", type=click.Choice(["scheduler", "notion-sync"]))
 @click.option("--force", "-f", is_flag=True, help="Do not ask.")
 @AS_JSON
@@ -238,7 +238,7 @@ REASON = click.option("--reason", help="With --all: only what waits for this rea
 
 
 @dripstream.command()
-@DATA_DIR
+@BROKER
 @AS_JSON
 def failures(*, as_json: bool, **options: Any) -> None:
     """List what waits for a person, grouped by reason: emails that failed or may have been sent, parked messages.
@@ -251,7 +251,7 @@ def failures(*, as_json: bool, **options: Any) -> None:
 
 
 @dripstream.command()
-@DATA_DIR
+@BROKER
 @IDS
 @ALL
 @REASON
@@ -268,7 +268,7 @@ def retry(*, ids: tuple[str, ...], every: bool, even_unknown: bool, **options: A
 
 
 @dripstream.command()
-@DATA_DIR
+@BROKER
 @IDS
 @ALL
 @REASON
@@ -294,7 +294,7 @@ def _decide(what: str, ids: tuple[str, ...], *, every: bool, reason: str | None,
 
 
 @dripstream.command()
-@DATA_DIR
+@BROKER
 @click.option("--down-since", type=click.DateTime(), help="When nothing could be sent any more, UTC. [default: now]")
 @click.option("--force", "-f", is_flag=True, help="Do not ask.")
 @AS_JSON

@@ -13,7 +13,7 @@ from rich.table import Table
 from cli.backends import NoBroker, reach, with_notion
 from cli.operate import print_json
 from cli.output import output
-from eventlog.connection import Unavailable
+from eventlog.connection import Denied, Unavailable
 from services.notion_sync.answers import Refusal
 from services.notion_sync.api import Forgetful, Memory, Notion
 from services.notion_sync.checkup import Checked, check
@@ -145,6 +145,8 @@ async def _memory(settings: Settings) -> AsyncIterator[tuple[Memory, bool]]:
     async with contextlib.AsyncExitStack() as stack:
         try:
             broker = await stack.enter_async_context(reach(settings, name="notion", patience_s=PATIENCE_S))
+        except Denied:
+            raise
         except (NoBroker, Unavailable):
             yield Forgetful(), False
         else:

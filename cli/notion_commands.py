@@ -5,7 +5,7 @@ from typing import Any
 
 import rich_click as click
 
-from cli.command import AS_JSON, DATA_DIR, SANDBOX_PORT, load_settings, run_to_end
+from cli.command import AS_JSON, BROKER, SANDBOX_PORT, load_settings, run_to_end
 
 
 @click.group()
@@ -14,7 +14,7 @@ def notion() -> None:
 
 
 @notion.command()
-@DATA_DIR
+@BROKER
 @SANDBOX_PORT
 @AS_JSON
 @click.option("--parent", required=True, metavar="PAGE", help="The page they are made on: its id, or a link to it.")
@@ -34,7 +34,7 @@ def init(*, parent: str, as_json: bool, **options: Any) -> None:
 
 
 @notion.command()
-@DATA_DIR
+@BROKER
 @SANDBOX_PORT
 @AS_JSON
 def check(*, as_json: bool, **options: Any) -> None:
@@ -50,7 +50,7 @@ def check(*, as_json: bool, **options: Any) -> None:
 
 
 @notion.command()
-@DATA_DIR
+@BROKER
 @SANDBOX_PORT
 @AS_JSON
 @click.option("--dry-run", is_flag=True, help="Only print, row by row, what would be written.")
@@ -73,7 +73,7 @@ def rebuild(*, dry_run: bool, contact: str | None, recreate: bool | None, as_jso
 
 
 @notion.command()
-@DATA_DIR
+@BROKER
 @SANDBOX_PORT
 @AS_JSON
 def drift(*, as_json: bool, **options: Any) -> None:

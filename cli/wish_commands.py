@@ -6,7 +6,7 @@ from typing import Any
 
 import rich_click as click
 
-from cli.command import AS_JSON, BY, DATA_DIR, WHY, load_settings, run_to_end
+from cli.command import AS_JSON, BROKER, BY, WHY, load_settings, run_to_end
 from cli.durations import Duration
 
 SERVICES = ("sender", "scheduler", "notion-sync", "notifier")
@@ -17,7 +17,7 @@ FORCE = click.option("--force", "-f", is_flag=True, help="Do not ask.")
 
 
 def _about_people(command: Any) -> Any:
-    for option in (AS_JSON, WHY, BY, FORCE, EVERYBODY, STEP, CAMPAIGN, DATA_DIR):
+    for option in (AS_JSON, WHY, BY, FORCE, EVERYBODY, STEP, CAMPAIGN, BROKER):
         command = option(command)
     return command
 
@@ -88,7 +88,7 @@ def _wish(verb: str, who: str | None, *, campaign: str | None, step: str | None,
 
 
 @click.command("send-now")
-@DATA_DIR
+@BROKER
 @CAMPAIGN
 @STEP
 @BY
@@ -112,7 +112,7 @@ def send_now(email: str, *, campaign: str | None, step: str | None, by: str, why
 
 
 @click.command()
-@DATA_DIR
+@BROKER
 @AS_JSON
 @click.argument("service", type=click.Choice(SERVICES), default="sender")
 @click.option("--for", "for_", type=Duration(), metavar="LONG", help="How long: 30m, 2h, 1d, 1h30m.")

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from eventlog.nkeys import Signer, from_creds, from_seed
+
 
 @dataclass(frozen=True)
 class Access:
@@ -16,6 +18,8 @@ class Access:
     user: str | None = None
     password: str | None = field(default=None, repr=False)
     token: str | None = field(default=None, repr=False)
+    nkey_seed: str | None = field(default=None, repr=False)
+    creds: Path | None = None
     ca: Path | None = None
     cert: Path | None = None
     key: Path | None = None
@@ -29,13 +33,26 @@ class Access:
         return f"$JS.{self.domain}.API" if self.domain else "$JS.API"
 
     @property
-    def encrypts(self) -> bool:
-        return bool(self.ca or self.cert)
+    def signer(self) -> Signer | None:
+        """Errors: BadKey."""
+        if self.creds:
+            return from_creds(self.creds)
+        return from_seed(self.nkey_seed) if self.nkey_seed else None
 
-    def options(self) -> Mapping[str, Any]:
+    def encrypts(self, url: str) -> bool:
+        return bool(self.ca or self.cert) or "tls://" in url
+
+    def who(self, url: str, signer: Signer | None) -> str:
+        """For an error: who was refused, and never by which secret."""
+        if signer:
+            return f"the key {signer.public}" + (f" of {self.creds}" if self.creds else "")
+        user = self.user_at(url)
+        return f"user {user!r}" if user else "a client with a token" if self.token else "a client without a user"
+
+    def options(self, url: str) -> Mapping[str, Any]:
         """For nats-py. Errors: ValueError, naming the file."""
         options: dict[str, Any] = {"user": self.user, "password": self.password, "token": self.token}
-        if self.encrypts:
+        if self.encrypts(url):
             options["tls"] = self._tls()
         return {name: value for name, value in options.items() if value is not None}
 

@@ -25,6 +25,9 @@ from nats.js import JetStreamContext
 from nats.js.errors import NoStreamResponseError, ServiceUnavailableError
 
 from eventlog.access import OPEN, Access
+from eventlog.client import Denied as Denied  # noqa: PLC0414 - this is where callers look for it
+from eventlog.client import Refusing
+from eventlog.client import Unavailable as Unavailable  # noqa: PLC0414
 
 log = structlog.get_logger(__name__)
 
@@ -55,10 +58,6 @@ UNREACHABLE = (
     OutboundBufferLimitError,
     OSError,
 )
-
-
-class Unavailable(Exception):
-    """JetStream did not confirm. The write may or may not be stored: repeat it under the same identity."""
 
 
 class _NotHeard(Exception):
@@ -93,7 +92,7 @@ _decode_ack = msgspec.json.Decoder(_Ack).decode
 class Broker:
     """A NATS client with its JetStream context."""
 
-    nc: Client
+    nc: Refusing
     js: JetStreamContext
     api: str = "$JS.API"
     timeout_s: float = field(default=TIMEOUT_S)
@@ -173,14 +172,14 @@ async def connect(
 ) -> AsyncIterator[Broker]:
     """Connect, and stay connected whatever happens to the broker; drain at the end.
 
-    Errors: Unavailable, when no server answers within `patience_s` (None: wait for ever); ValueError, when a file of
-    `access` cannot be used.
+    Errors: Unavailable, when no server answers within `patience_s` (None: wait for ever); Denied, at once, when one
+    does not let us in; ValueError, when a file or a key of `access` cannot be used.
     """
-    nc = Client()
-    options = access.options()
+    inbox, signer, options = access.inbox_at(url, name), access.signer, access.options(url)
+    nc = Refusing(who=access.who(url, signer), inbox=inbox, signer=signer, encrypts=access.encrypts(url))
     watch = _Watch(nc)
     try:
-        async with asyncio.timeout(patience_s):
+        async with asyncio.timeout(patience_s) as watch.patience:
             await nc.connect(
                 servers=[part.strip() for part in url.split(",")],
                 name=f"dripstream-{name}",
@@ -191,7 +190,7 @@ async def connect(
                 ping_interval=10,
                 max_outstanding_pings=2,
                 pending_size=PENDING_BYTES,
-                inbox_prefix=access.inbox_at(url, name),
+                inbox_prefix=inbox,
                 error_cb=watch.on_error,
                 disconnected_cb=watch.on_disconnect,
                 reconnected_cb=watch.on_reconnect,
@@ -199,7 +198,8 @@ async def connect(
                 **options,
             )
     except (TimeoutError, Error, OSError) as error:
-        raise Unavailable(f"no NATS server answers at {_without_password(url)}") from error
+        raise watch.denied or Unavailable(f"no NATS server answers at {_without_password(url)}") from error
+    watch.patience = None
     try:
         js = nc.jetstream(timeout=TIMEOUT_S / TRIES, prefix=access.api)
         yield Broker(nc, js, api=access.api, closed=watch.closed)
@@ -211,17 +211,27 @@ async def connect(
 class _Watch:
     """Says in the log what happens to a connection: once, and during an outage every AWAY_S."""
 
-    def __init__(self, nc: Client) -> None:
+    def __init__(self, nc: Refusing) -> None:
         self.closed = asyncio.Event()
         self.leaving = False
+        self.patience: asyncio.Timeout | None = None
+        """While the first connection is being made."""
+        self.denied: Denied | None = None
         self._nc = nc
         self._silent_until = 0.0
 
     async def on_error(self, error: Exception) -> None:
         now = asyncio.get_running_loop().time()
-        if self._nc.is_connected or now >= self._silent_until:  # an attempt to reach a broker that is away is an error
+        denied = self._nc.take(error)
+        if denied and self.patience:
+            self.denied = denied
+            self.patience.reschedule(now)
+        elif self._nc.is_connected or now >= self._silent_until:  # what fails while the broker is away is told rarely
             self._silent_until = now + AWAY_S
-            log.warning("nats_error", error=type(error).__name__, detail=str(error)[:200])
+            if denied:
+                log.error("nats_denied", detail=str(denied))
+            else:
+                log.warning("nats_error", error=type(error).__name__, detail=str(error)[:200])
 
     async def on_disconnect(self) -> None:
         if not self.leaving:
@@ -229,6 +239,7 @@ class _Watch:
 
     async def on_reconnect(self) -> None:
         self._silent_until = 0.0
+        self._nc.forgive()
         log.info("nats_reconnected")
 
     async def on_close(self) -> None:
@@ -253,4 +264,4 @@ async def _close(nc: Client) -> None:
 
 
 def _without_password(url: str) -> str:
-    return url.rpartition("@")[2]
+    return ",".join(part.strip().rpartition("@")[2] for part in url.split(","))

@@ -81,13 +81,10 @@ class DirectReader:
         token, reply = str(self._next), _Reply(asyncio.get_running_loop().create_future())
         self._replies[token] = reply
         broker = self._broker
+        where = f"{broker.api}.DIRECT.GET.{stream}"
         try:
-            await broker.nc.publish(
-                f"{broker.api}.DIRECT.GET.{stream}",
-                msgspec.json.encode(request),
-                reply=f"{self._inbox}.{token}",
-            )
-            async with asyncio.timeout(broker.try_s):
+            async with broker.nc.answering(where), asyncio.timeout(broker.try_s):
+                await broker.nc.publish(where, msgspec.json.encode(request), reply=f"{self._inbox}.{token}")
                 await reply.done
         except TimeoutError as error:
             raise Unavailable(f"no direct answer from {stream}") from error

@@ -48,7 +48,7 @@ def test_without_passwords_nothing_starts_and_it_is_said_what_to_do(image: str) 
 def test_after_a_stack_of_developers_its_passwords_are_gone(image: str) -> None:
     """Somebody tried it out on the server first, and left the volumes there."""
     with stack(name="bare") as tried:
-        tried.up("prepare")
+        tried.up("nats")
         tried.do("stop")
         later = Stack(tried.name, profiles=())
         assert later.compose("up", "-d", "--no-build", "--pull", "never").code != 0
