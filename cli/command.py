@@ -17,7 +17,7 @@ CONTEXT = click.option(
     "--context",
     "nats_context",
     metavar="NAME",
-    help="A context of the nats command, for all of NATS_URL, NATS_USER and so on; `.`: the selected one. [NATS_CONTEXT]",
+    help="A context of the nats command, instead of NATS_URL, NATS_USER and so on; `.`: the selected one.",
 )
 
 

@@ -1,4 +1,4 @@
-"""The contexts of the nats command: `nats context add` keeps there how to reach a broker, and we reach it the same way."""
+"""Contexts of the nats command, which keeps there how to reach a broker: we reach it the same way."""
 
 import json
 import os

@@ -1,0 +1,144 @@
+"""Every service as its own user, on the configuration we ship: all of their work, and not one right missing."""
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from cli.runtime import DURABLES, SERVICES
+from contracts import subjects
+from contracts.ids import contact_id
+from eventlog import topology
+from eventlog.connection import Broker, connect
+from eventlog.parked import ParkingLot
+from eventlog.timers import Timers
+from tests.cluster import Node, as_user
+from tests.e2e.conftest import FASTER
+from tests.e2e.people import MARIA, TOM
+from tests.e2e.processes import Machine, machine
+from tests.e2e.site import Site, each_email_was_sent_once, has_handled_all, site, subjects_in
+from tests.waiting import eventually
+
+NOBODY = contact_id("nobody@example.com")
+EMAIL = MARIA.again(email="somebody@example.com").email_id("email-1")
+NOWHERE = {"NOTIFY_WEBHOOK_URL": "http://127.0.0.1:9/nobody"}
+"""Whatever tells somebody of it has nobody to tell; it asks the broker all the same."""
+
+
+@pytest.fixture
+async def node(tmp_path: Path) -> AsyncIterator[Node]:
+    async with Node(tmp_path / "nats") as running:
+        yield running
+
+
+@pytest.fixture
+def here(tmp_path: Path, node: Node) -> Iterator[Machine]:
+    address = f"nats://127.0.0.1:{node.port}"
+    with machine(tmp_path, NATS_URL=address, TEMPLATES="notion", **FASTER, **NOWHERE, **as_user("operator")) as made:
+        yield made
+
+
+@pytest.fixture
+async def broker(node: Node) -> AsyncIterator[Broker]:
+    async with connect(node.url, name="test", patience_s=10) as made:
+        yield made
+
+
+@pytest.fixture
+async def running(here: Machine) -> AsyncIterator[Site]:
+    answer = await here.run("init")
+    assert answer.code == 0, answer.err
+    here.start("sandbox")
+    async with site(here) as found:
+        for name in SERVICES:
+            here.start(name, **as_user(name.replace("-", "_")))
+        await found.ready()
+        await found.lift_limits()
+        yield found
+
+
+def refused(node: Node) -> list[str]:
+    """What the server says it refused, to whomever."""
+    return [line for line in node.log_file.read_text().splitlines() if "Violation" in line or "authentication" in line]
+
+
+async def test_a_journey_with_trouble_on_the_way(here: Machine, running: Site, broker: Broker, node: Node) -> None:
+    """A signup, a refused email and another try, a pause, messages nobody can read, and every replay."""
+    first = MARIA.email_id("email-1")
+    await running.add_fault(
+        api="resend", action="status", status=422, name="validation_error", match={"contains": first}, times=1
+    )
+    await running.sign_up(MARIA)
+    await eventually(lambda: says(here, "validation_error"), timeout=30)
+    assert (await here.run("retry", first, "--why", "mended")).code == 0
+    await running.has_finished(MARIA)
+
+    await running.add_fault(api="resend", action="status", status=403, name="invalid_api_key", times=1)
+    await running.sign_up(TOM)
+    await eventually(lambda: says(here, "invalid_api_key"), timeout=30)
+    assert (await here.run("resume")).code == 0
+    await running.has_finished(TOM)
+
+    await make_unreadable(broker)
+    await eventually(lambda: is_parked_by(broker, {"scheduler", "notion_sync", "sender"}), timeout=30)
+    await eventually(lambda: are_told(broker, {"scheduler", "notion_sync"}), timeout=30)
+    for service in ("scheduler", "notion-sync"):
+        assert (await here.run("replay", service, "-f")).code == 0
+    await eventually(lambda: has_handled_all(broker), timeout=30)
+    assert (await here.run("notion", "rebuild", "--dry-run")).code == 0
+    await each_email_was_sent_once(running, broker, MARIA, TOM)
+    assert refused(node) == []
+
+
+async def says(here: Machine, words: str) -> bool:
+    return words in (await here.run("failures")).out
+
+
+async def make_unreadable(broker: Broker) -> None:
+    """A fact about somebody of whom nothing else is known, and a wake-up of a time long gone."""
+    for subject in (f"{subjects.history_of(NOBODY)[:-1]}signup_received.mangled", f"email.due.{EMAIL}.1"):
+        stored = await broker.publish(subject, b"{", last_sequence=0)
+        assert not stored.duplicate
+
+
+async def are_told(broker: Broker, services: set[str]) -> bool:
+    """The parked fact's story says by whom it could not be handled."""
+    found = await subjects_in(broker, subjects.EVENTS)
+    return services <= {name.split(".")[3] for name in found if name.startswith(f"events.{NOBODY}.handling_failed.")}
+
+
+async def is_parked_by(broker: Broker, services: set[str]) -> bool:
+    return services <= {kept.copy.consumer for kept in await ParkingLot(broker).all()}
+
+
+async def test_lost_timers_and_deleted_consumers_are_mended(
+    here: Machine, running: Site, broker: Broker, node: Node
+) -> None:
+    for name, durable in DURABLES.items():
+        await broker.js.delete_consumer(durable.stream, durable.name)
+        await eventually(lambda each=durable: exists(broker, each), timeout=60), name
+    await running.sign_up(MARIA)
+    await running.has_sent(1)
+    await broker.js.purge_stream(subjects.stream_of(subjects.TIMERS))
+    assert (await here.run("replay", "scheduler", "-f")).code == 0
+    await running.has_finished(MARIA)
+    assert await Timers(broker).pending() == []
+    assert refused(node) == []
+
+
+async def exists(broker: Broker, durable: topology.Durable) -> bool:
+    found = msgspec.json.decode(await broker.request(f"CONSUMER.INFO.{durable.stream}.{durable.name}"))
+    return "error" not in found
+
+
+async def test_a_service_as_another_ones_user_ends_and_names_it(here: Machine, node: Node) -> None:
+    """It would look as if the broker were silent."""
+    assert (await here.run("init")).code == 0
+    answer = await here.run("pending", NATS_USER="ingest", NATS_PASSWORD="wrong")
+    assert answer.code == 1
+    assert "does not let user 'ingest' in" in answer.err
+    assert "wrong" not in answer.err.replace("wrong context", "")
+    denied = await here.run("trigger", "christmas-2025", "paid", MARIA.email, **as_user("sender"))
+    assert denied.code == 1
+    assert "does not let user 'sender' publish to events." in denied.err
