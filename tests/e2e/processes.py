@@ -15,7 +15,7 @@ import psutil
 from eventlog.server import free_port
 
 DRIPSTREAM = Path(sys.executable).parent / "dripstream"
-PASSED_ON = ("LD_LIBRARY_PATH", "TMPDIR")
+PASSED_ON = ("LD_LIBRARY_PATH", "PYTHONPATH", "TMPDIR")
 """What an interpreter may need; nothing else is inherited."""
 
 START_S, STOP_S = 30, 10
