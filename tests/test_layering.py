@@ -33,6 +33,10 @@ PURE = [
         for name in ("analytics", "calls", "cells", "columns", "found", "hands", "projection", "queue", "row", "schema")
     ),
     ROOT / "services" / "notion_sync" / "template_rows.py",
+    *(
+        ROOT / "services" / "notifier" / f"{name}.py"
+        for name in ("answer", "message", "rules", "signups", "standing", "target")
+    ),
 ]
 
 

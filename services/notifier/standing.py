@@ -114,8 +114,8 @@ def duration(length: timedelta) -> str:
     """`3 days 4 h`, `2 h 5 min`, `40 s`: the two biggest parts."""
     seconds = max(0, round(length.total_seconds()))
     days = seconds // 86400
-    clock = (seconds // 3600 % 24, "h"), (seconds // 60 % 60, "min"), (seconds % 60, "s")
-    parts = [(days, "day" if days == 1 else "days"), *clock]
+    day = "day" if days == 1 else "days"
+    parts = [(days, day), (seconds // 3600 % 24, "h"), (seconds // 60 % 60, "min"), (seconds % 60, "s")]
     first = next((place for place, (number, _) in enumerate(parts) if number), 3)
     shown = [f"{number} {unit}" for number, unit in parts[first : first + 2] if number and (unit != "s" or first == 3)]
     return " ".join(shown) or "0 s"

@@ -1,9 +1,10 @@
 """A CRITICAL signup is posted: at least once, hardly ever twice, and never with anybody's mention in it."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import MutableMapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from nats.aio.msg import Msg
@@ -103,8 +104,8 @@ async def test_a_stop_between_post_and_note_doubles_it_once_and_not_at_once(room
     assert len(room.chat) == 2
 
 
-async def said(logs: Sequence[object], event: str) -> bool:
-    return any(isinstance(line, dict) and line["event"] == event for line in logs)
+async def said(logs: Sequence[MutableMapping[str, Any]], event: str) -> bool:
+    return any(line["event"] == event for line in logs)
 
 
 async def forget_the_wait(room: Room) -> None:
