@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: install demo test compose-test test-containers lint types check bench chaos lock docs website clean
+.PHONY: install demo test compose-test test-containers lint types check bench chaos lock docs website site clean
 
 install: .venv/.installed
 
@@ -56,6 +56,16 @@ lock:  ## needs uv; run after changing dependencies
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url pyproject.toml -c requirements/dev.txt -o requirements/base.txt
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url requirements/build.in -c requirements/dev.txt -o requirements/build.txt
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url requirements/old-server.in -o requirements/old-server.txt
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url requirements/docs.in -o requirements/docs.txt
+
+site: build/.docs-tools  ## the docs site in build/site; a warning or a broken link is an error
+	$(PYTHON) docs/site.py
+	build/.docs-tools/bin/zensical build --clean --strict --config-file mkdocs.yml
+
+build/.docs-tools: requirements/docs.txt
+	$(PYTHON) -m venv $@
+	$@/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/docs.txt
+	@touch $@
 
 clean:
 	rm -rf .venv .dripstream .mypy_cache .ruff_cache .pytest_cache .hypothesis
