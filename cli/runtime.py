@@ -28,7 +28,10 @@ from eventlog.connection import Broker, Unavailable, connect
 from eventlog.server import NatsServer, ServerFailed
 from journey.campaign import Campaign, load_campaigns
 from services.health import health_server
+from services.logs import of_service
+from services.metrics import showing_connection
 from services.settings import Settings
+from services.tracing import recorded
 
 log = structlog.get_logger(__name__)
 
@@ -122,15 +125,16 @@ async def run_alone(name: str, settings: Settings) -> None:
     given, sandbox = settings, sandbox_address(settings)
     settings = with_stand_ins(settings, sandbox)
     campaigns = load_campaigns(settings.campaigns_dir)
-    with stop_on_signal() as stop:
+    with stop_on_signal() as stop, of_service(name), recorded(name):
         async with reach(settings, name=name) as broker:
             report_drift(await _when_it_answers(broker, settings))
             for backend in describe(given, nats=nats_url(settings), sandbox_url=sandbox):
                 log.info("backend", name=backend.name, real=backend.real, where=backend.where)
-            log.info("started", service=name)
+            log.info("started")
             async with ends_with(broker, stop), _health(name, broker, settings):
-                await service(name)(broker, settings, campaigns, stop)
-    log.info("stopped", service=name)
+                with showing_connection(name, broker):
+                    await service(name)(broker, settings, campaigns, stop)
+        log.info("stopped")
 
 
 async def _when_it_answers(broker: Broker, settings: Settings) -> list[topology.Check]:
@@ -155,7 +159,7 @@ async def _health(name: str, broker: Broker, settings: Settings) -> AsyncIterato
     async with health_server(
         broker, DURABLES[name], replicas=settings.replicas, host=settings.host, port=settings.health_port
     ) as server:
-        log.info("health_started", service=name, url=server.url)
+        log.info("health_started", url=server.url)
         yield
 
 
@@ -170,6 +174,8 @@ async def running(settings: Settings, stop: asyncio.Event) -> AsyncIterator[Runn
         nats = await stack.enter_async_context(_nats(settings, stop))
         access = access_of(settings, "up")
         broker = await stack.enter_async_context(connect(nats, name="up", patience_s=CONNECT_S, access=access))
+        stack.enter_context(showing_connection("up", broker))
+        stack.enter_context(recorded("up"))
         report_drift(await topology.init(broker, replicas=settings.replicas))
         if settings.nats_url is None:  # ours alone, as the lock on the data folder says
             await topology.take_over(broker)
@@ -186,7 +192,7 @@ async def _supervised(
 ) -> AsyncIterator[None]:
     """Errors: whatever kept a service from starting at all; it ends the others too."""
     tasks = [
-        asyncio.create_task(supervise(name, partial(service(name), broker, settings, campaigns, stop), stop))
+        asyncio.create_task(_named(name, partial(service(name), broker, settings, campaigns, stop), stop))
         for name in wanted(settings)
     ]
     try:
@@ -199,6 +205,11 @@ async def _supervised(
         await asyncio.gather(*late, return_exceptions=True)
     for task in set(tasks) - late:
         task.result()
+
+
+async def _named(name: str, run: Callable[[], Awaitable[None]], stop: asyncio.Event) -> None:
+    with of_service(name):
+        await supervise(name, run, stop)
 
 
 async def supervise(name: str, run: Callable[[], Awaitable[None]], stop: asyncio.Event) -> None:

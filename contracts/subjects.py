@@ -57,6 +57,16 @@ def contact_of(subject: str) -> str:
     return parts[1]
 
 
+def about(subject: str) -> tuple[str, str] | None:
+    """Whom a fact or a wake-up concerns, and the id it goes by: the fact's, or the email's. None for other subjects."""
+    parts = subject.split(".")
+    if parts[0] == "events" and len(parts) > 3:
+        return parts[1], ".".join(parts[3:])
+    if subject.startswith("email.due.") and len(parts) > 4:
+        return parts[2], ".".join(parts[2:-1])
+    return None
+
+
 def parked_subject(consumer: str, subject: str) -> str:
     return f"parked.{consumer}.{subject.removeprefix('$')}"
 
@@ -112,6 +122,11 @@ class Timer(NamedTuple):
 
 def timers_of_hour(moment: datetime) -> str:
     return kv_subject(TIMERS, f"{hour_of(moment)}.>")
+
+
+def timers_of_step(campaign: str, sequence: str, step: str) -> str:
+    """Whoever they are for and whenever they are due."""
+    return kv_subject(TIMERS, f"*.*.{campaign}.{sequence}.*.{step}.*")
 
 
 def timers_of(contact: str) -> str:

@@ -24,6 +24,7 @@ from nats.errors import TimeoutError as NatsTimeoutError
 from nats.js import JetStreamContext
 from nats.js.errors import NoStreamResponseError, ServiceUnavailableError
 
+from eventlog import trace
 from eventlog.access import OPEN, Access
 from eventlog.client import Denied as Denied  # noqa: PLC0414 - this is where callers look for it
 from eventlog.client import Refusing
@@ -121,9 +122,9 @@ class Broker:
 
         `last_sequence` (0: the subject must be empty) makes the write conditional. A condition that does not hold is
         answered as a duplicate, not raised: after a try that was not heard it means that the try arrived.
-        Errors: Unavailable.
+        What is stored says in its headers which trace it belongs to. Errors: Unavailable.
         """
-        headers = dict(headers or {})
+        headers = trace.injected(headers)
         if last_sequence is not None:
             headers["Nats-Expected-Last-Subject-Sequence"] = str(last_sequence)
         deadline = asyncio.get_running_loop().time() + self.timeout_s

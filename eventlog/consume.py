@@ -23,6 +23,7 @@ from contracts.codec import Undecodable, Unheard
 from contracts.ids import BadId
 from eventlog.attempts import Attempts, unheard
 from eventlog.connection import Broker, Unavailable
+from eventlog.deliveries import Deliveries
 from eventlog.lag import report_lag
 from eventlog.log import EventLog
 from eventlog.outcomes import Done, Item, Outcome, Park, Pause, Retry, Work
@@ -59,6 +60,7 @@ class Consumer(Generic[T]):
         self._paused_at = 0.0
         self._pull = 0
         self._attempts = Attempts(broker, work, stop=stop)
+        self._deliveries = Deliveries(work.durable.name)
         self._log = log.bind(service=work.durable.name)
 
     async def run(self) -> None:
@@ -169,9 +171,11 @@ class Consumer(Generic[T]):
                     started = time.monotonic()
                     if back := await self._not_now(items):
                         await self._settle_each(items, back)
+                        self._deliveries.given_back(items, back)
                         continue
-                    outcome = await self._attempts(items)
-                    await self._settle_all(items, outcome, started)
+                    with self._deliveries.handling(items):
+                        outcome = await self._attempts(items)
+                        await self._settle_all(items, outcome, started)
         finally:
             self._waiting.pop(key, None)
             del self._running[key]
@@ -188,7 +192,7 @@ class Consumer(Generic[T]):
         if isinstance(outcome, Pause):
             await self._pause(outcome, started)
         await self._settle_each(items, outcome)
-        self._report(items, outcome, started)
+        self._deliveries.settled(items, outcome, started)
 
     async def _settle_each(self, items: Sequence[Item[Any]], outcome: Outcome) -> None:
         for item in items:
@@ -248,18 +252,6 @@ class Consumer(Generic[T]):
             value=item.value,
             reason=outcome.reason,
             now=datetime.now(UTC),
-        )
-
-    def _report(self, items: Sequence[Item[Any]], outcome: Outcome, started: float) -> None:
-        level = {Done: "info", Retry: "warning", Pause: "warning", Park: "error"}[type(outcome)]
-        words = {name: value for name, value in vars(outcome).items() if name != "detail"}
-        getattr(self._log, level)(
-            type(outcome).__name__.lower(),
-            subject=items[0].subject,
-            messages=len(items),
-            attempt=max(item.attempt for item in items),
-            ms=round(1000 * (time.monotonic() - started), 1),
-            **words,
         )
 
     async def _keep_in_hand(self) -> None:

@@ -10,6 +10,8 @@ PAGE = 100_000
 
 class _State(msgspec.Struct):
     last_seq: int = 0
+    messages: int = 0
+    num_subjects: int = 0
     subjects: dict[str, int] | None = None
 
 

@@ -6,6 +6,7 @@ from time import monotonic
 
 import msgspec
 import structlog
+from nats.js.api import ConsumerInfo
 from nats.js.errors import APIError, NotFoundError
 
 from eventlog.connection import UNREACHABLE, Broker, Unavailable
@@ -35,11 +36,16 @@ async def lag(broker: Broker, durable: Durable, now: datetime) -> Lag:
     """Errors: Unavailable, also while the consumer does not exist."""
     try:
         info = await broker.js.consumer_info(durable.stream, durable.name)
-        behind = int(info.num_pending or 0) + int(info.num_ack_pending or 0)
-        first = info.ack_floor.stream_seq + 1 if info.ack_floor else 1
-        stored_at = await _stored_at(broker, durable, first) if behind else None
+        return await lag_of(broker, durable, info, now)
     except (*UNREACHABLE, APIError) as error:
         raise Unavailable(f"consumer {durable.name} not readable: {type(error).__name__}") from error
+
+
+async def lag_of(broker: Broker, durable: Durable, info: ConsumerInfo, now: datetime) -> Lag:
+    """From what the broker just said of the consumer. Errors: UNREACHABLE, APIError."""
+    behind = int(info.num_pending or 0) + int(info.num_ack_pending or 0)
+    first = info.ack_floor.stream_seq + 1 if info.ack_floor else 1
+    stored_at = await _stored_at(broker, durable, first) if behind else None
     return Lag(behind, max(0.0, (now - stored_at).total_seconds()) if stored_at else 0.0)
 
 

@@ -5,9 +5,11 @@ from contracts.base import Fact
 from contracts.codec import decode_fact, encode
 from contracts.facts import AnyFact
 from contracts.operations import OPERATIONS
+from eventlog import trace
 from eventlog.connection import Broker, Stored
 from eventlog.direct import DirectReader
 from eventlog.index import subjects_in
+from eventlog.metrics import count
 
 
 class EventLog:
@@ -24,7 +26,10 @@ class EventLog:
         server would remember it for two minutes beyond an erasure, and answer for a fact that is not there any more.
         Errors: Unavailable.
         """
-        return await self._broker.publish(subjects.fact_subject(fact), encode(fact), last_sequence=0)
+        with trace.span("append", "producer", type=fact.tag):
+            stored = await self._broker.publish(subjects.fact_subject(fact), encode(fact), last_sequence=0)
+        count(fact, stored)
+        return stored
 
     async def history(self, contact: str) -> list[AnyFact]:
         """Every fact of one contact, in the order stored. Errors: Unavailable, Undecodable."""

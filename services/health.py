@@ -1,4 +1,4 @@
-"""`/health` and `/ready` for a service that has no pages of its own: what a container or a load balancer asks."""
+"""`/health`, `/ready` and `/metrics` for a service that has no pages of its own."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,6 +11,7 @@ from litestar.datastructures import State
 from eventlog.connection import Broker
 from eventlog.topology import Durable
 from services.http import HttpServer
+from services.metrics import metrics
 from services.ready import Readiness
 
 
@@ -41,6 +42,7 @@ async def health_server(
 ) -> AsyncIterator[HttpServer]:
     """A running server. Errors: OSError where the address is taken."""
     readiness = Readiness(broker, replicas, durable)
-    app = Litestar([alive, ready], state=State({"readiness": readiness}), openapi_config=None, logging_config=None)
+    state = State({"readiness": readiness})
+    app = Litestar([alive, ready, metrics], state=state, openapi_config=None, logging_config=None)
     async with HttpServer(app, host=host, port=port) as server:
         yield server

@@ -2,9 +2,13 @@
 
 import logging
 import sys
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import structlog
+from structlog.typing import EventDict, WrappedLogger
+
+from eventlog import trace
 
 
 def configure(style: str = "auto", *, file: Path | None = None) -> None:
@@ -20,6 +24,7 @@ def configure(style: str = "auto", *, file: Path | None = None) -> None:
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
+            _with_trace,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
@@ -32,3 +37,15 @@ def configure(style: str = "auto", *, file: Path | None = None) -> None:
     logging.basicConfig(level=logging.WARNING, stream=output, force=True)  # what libraries say
     for noisy in ("httpx", "httpcore", "notion_client", "nats"):
         logging.getLogger(noisy).setLevel(logging.CRITICAL)  # they log addresses of requests, and errors we report
+
+
+def _with_trace(_: WrappedLogger, __: str, line: EventDict) -> EventDict:
+    """Which webhook it goes back to, for whatever is said while a message is handled."""
+    if here := trace.current():
+        line.setdefault("trace_id", here.trace_id)
+    return line
+
+
+def of_service(name: str) -> AbstractContextManager[None]:
+    """Every line said in the block, and in tasks begun there, names the service: as its durable consumer is called."""
+    return structlog.contextvars.bound_contextvars(service=name.replace("-", "_"))

@@ -15,7 +15,7 @@ ALLOWED = {
     "services": {"services", "eventlog", "journey", "contracts"},
     "cli": {"cli", "services", "eventlog", "journey", "contracts"},
 }
-SHARED = {"settings", "secret_files", "logs", "http", "ready", "health", "micro", "questions"}
+SHARED = {"settings", "secret_files", "logs", "http", "ready", "health", "micro", "questions", "metrics", "tracing"}
 """What services have in common lives beside them, in services/ itself."""
 
 PURE = [

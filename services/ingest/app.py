@@ -14,8 +14,10 @@ from eventlog.log import EventLog
 from services.ingest import calcom_routes, openapi, problems, resend_routes, routes, trigger_routes
 from services.ingest.counting import Counting
 from services.ingest.guard import calcom_guard, resend_guard, signup_guard
-from services.ingest.metrics import REQUESTS, Metrics
+from services.ingest.metrics import REQUESTS
 from services.ingest.shell import MAX_BODY, Shell
+from services.ingest.story import told
+from services.metrics import metrics
 from services.ready import Readiness
 from services.settings import Settings
 
@@ -49,11 +51,11 @@ def create_app(
             trigger_routes.campaign_trigger,
             routes.health,
             routes.ready,
-            Metrics,
+            metrics,
             openapi.assets(),
         ],
         state=State({"ingest": shell}),
-        middleware=[counting.middleware, REQUESTS.middleware],
+        middleware=[counting.middleware, REQUESTS.middleware, told],
         lifespan=[counting.telling],
         exception_handlers={
             problems.Refusal: problems.on_refusal,

@@ -4,7 +4,6 @@ from datetime import datetime
 from typing import Any, Literal, cast
 
 import msgspec
-import structlog
 from litestar import Response, post
 from litestar.openapi import ResponseSpec
 
@@ -16,9 +15,8 @@ from services.ingest.metrics import IGNORED as IGNORED_COUNT
 from services.ingest.operations import BOOKING_PROBLEMS, BookingOperation
 from services.ingest.problems import wrong_fields
 from services.ingest.shell import MAX_BOOKING, AnyRequest, Shell, json_object, read_body, store
+from services.ingest.story import tell
 from services.ingest.text import clean
-
-log = structlog.get_logger(__name__)
 
 
 class BookingAccepted(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -75,7 +73,7 @@ async def calcom_booking(request: AnyRequest) -> Response[Any]:
 def _look_at_version(version: str | None) -> None:
     """A new one may be worth a look; it is no reason to lose a booking."""
     if version is not None and version not in VERSIONS:
-        log.warning("unknown_calcom_version", version=clean(version[:40]))
+        tell("webhook", "warning", unknown_calcom_version=clean(version[:40]))
 
 
 def _translate(shell: Shell, body: bytes) -> Told | Ignored:
@@ -88,7 +86,7 @@ def _translate(shell: Shell, body: bytes) -> Told | Ignored:
 def _ignored(found: Ignored) -> Response[BookingIgnored]:
     known = found.event if found.event in IGNORED or found.event in TRIGGERS else "other"
     IGNORED_COUNT.labels(known).inc()
-    log.info("booking_ignored", event_type=known)
+    tell("booking_ignored", event_type=known)
     return Response(BookingIgnored("ignored", found.event), status_code=200)
 
 

@@ -6,14 +6,12 @@ from http import HTTPStatus
 from typing import Any
 
 import msgspec
-import structlog
 from litestar import Request, Response
 from litestar.exceptions import HTTPException
 
 from services.ingest.metrics import REFUSED
 from services.ingest.signup import FieldProblem
-
-log = structlog.get_logger(__name__)
+from services.ingest.story import tell
 
 PROBLEM_JSON = "application/problem+json"
 
@@ -74,10 +72,10 @@ def answer(problem: Problem, headers: Mapping[str, str] | None = None) -> Respon
 
 def on_refusal(_: Request[Any, Any, Any], refusal: Refusal) -> Response[bytes]:
     REFUSED.labels(refusal.reason).inc()
-    log.warning(
+    tell(
         "refused",
+        "warning",
         reason=refusal.reason,
-        status=int(refusal.problem.status),
         fields=[each.field for each in refusal.problem.errors],
     )
     return answer(refusal.problem, refusal.headers)
@@ -99,8 +97,9 @@ def on_bug(_: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """Where it happened, not what it said: messages of exceptions may repeat what was sent."""
     REFUSED.labels("internal").inc()
     frames = traceback.extract_tb(error.__traceback__)[-6:]
-    log.error(
+    tell(
         "unexpected",
+        "error",
         error=type(error).__name__,
         where=[f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames],
     )

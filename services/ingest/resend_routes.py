@@ -3,7 +3,6 @@
 from typing import Any, Literal
 
 import msgspec
-import structlog
 from litestar import Response, post
 from litestar.openapi import ResponseSpec
 
@@ -15,8 +14,7 @@ from services.ingest.problems import wrong_fields
 from services.ingest.resend import IGNORED, TYPES, Ignored, Told, translate
 from services.ingest.shell import MAX_DELIVERY, AnyRequest, Shell, json_object, read_body, store
 from services.ingest.signature import SvixSignatures
-
-log = structlog.get_logger(__name__)
+from services.ingest.story import tell
 
 
 class DeliveryAccepted(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -78,5 +76,5 @@ def _translate(shell: Shell, body: bytes, webhook: str | None) -> Told | Ignored
 def _ignored(found: Ignored) -> Response[DeliveryIgnored]:
     known = found.event if found.event in IGNORED or found.event in TYPES else "other"
     IGNORED_COUNT.labels(known).inc()
-    log.info("delivery_ignored", event_type=known, why=found.why)
+    tell("delivery_ignored", event_type=known, why=found.why)
     return Response(DeliveryIgnored("ignored", found.event), status_code=200)

@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
 
-import structlog
 from litestar import Request
 from litestar.datastructures import State
 from litestar.exceptions import HTTPException, InternalServerException
@@ -17,11 +16,9 @@ from eventlog.connection import Stored, Unavailable
 from eventlog.log import EventLog
 from services.ingest.body import NotAForm, read_object
 from services.ingest.guard import Guard
-from services.ingest.metrics import FACTS
 from services.ingest.problems import RETRY_AFTER, Refusal
+from services.ingest.story import tell
 from services.ready import Readiness
-
-log = structlog.get_logger(__name__)
 
 MAX_BODY, MAX_BOOKING, MAX_DELIVERY = 64 * 1024, 256 * 1024, 256 * 1024
 BODY_S = 10
@@ -79,14 +76,13 @@ def listed(names: Collection[str]) -> str:
 
 
 async def store(shell: Shell, fact: AnyFact, source: str) -> Stored:
-    """Append, count and log one fact, without personal data. Errors: Refusal, and then the same again is safe."""
+    """Append and tell of one fact, without personal data. Errors: Refusal, and then the same again is safe."""
     try:
         stored = await shell.events.append(fact)
     except Unavailable as error:
-        log.warning("not_stored", contact=fact.contact, event_id=fact.id, reason=str(error))
+        tell("not_stored", "warning", contact=fact.contact, type=fact.tag, event_id=fact.id, detail=str(error))
         detail = f"{source.capitalize()}s cannot be stored right now; please send it again in a few seconds."
         raise Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", detail, headers=RETRY_AFTER) from error
     result = "duplicate" if stored.duplicate else "stored"
-    FACTS.labels(fact.tag, result).inc()
-    log.info(source, contact=fact.contact, type=fact.tag, event_id=fact.id, result=result)
+    tell(source, contact=fact.contact, type=fact.tag, event_id=fact.id, result=result)
     return stored

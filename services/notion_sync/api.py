@@ -10,6 +10,7 @@ import msgspec
 import structlog
 from notion_client import AsyncClient
 
+from eventlog import trace
 from services.notion_sync.answers import Refusal
 from services.notion_sync.columns import Property, Resolved, resolve
 from services.notion_sync.found import Found, Page
@@ -272,14 +273,16 @@ class Notion:
         table = await self.table(database)
         parent = {"type": "data_source_id", "data_source_id": table.source_id}
         written = _by_id(properties, table)
-        page = await self.turns.take(lambda: self.client.pages.create(parent=parent, properties=written), _Written)
+        with trace.span("notion create", "client", database=database):
+            page = await self.turns.take(lambda: self.client.pages.create(parent=parent, properties=written), _Written)
         return page.id
 
     async def update(self, database: Database, page_id: str, properties: Mapping[str, Value], **page: bool) -> None:
         """Repeated, it changes nothing. `in_trash=False` brings the page back."""
         table = await self.table(database)
         written = _by_id(properties, table)
-        await self.turns.take(lambda: self.client.pages.update(page_id, properties=written, **page), _Written)
+        with trace.span("notion update", "client", database=database):
+            await self.turns.take(lambda: self.client.pages.update(page_id, properties=written, **page), _Written)
 
     async def property_id(self, database: Database, column: str) -> str:
         """What a filter calls one of our columns."""

@@ -10,6 +10,7 @@ from aiolimiter import AsyncLimiter
 from notion_client.errors import NotionClientErrorBase
 
 from services.notion_sync.answers import Refusal, refusal
+from services.notion_sync.metrics import PER_SECOND, called, held_until
 
 T = TypeVar("T")
 
@@ -22,6 +23,7 @@ class Turns:
 
     def __init__(self, per_second: float, clock: Callable[[], datetime]) -> None:
         self._limiter = AsyncLimiter(1, 1 / per_second)
+        PER_SECOND.set(per_second)
         self._clock = clock
         self._held_until, self._held_for = datetime.min.replace(tzinfo=UTC), ""
         self._in_a_row = 0
@@ -38,8 +40,10 @@ class Turns:
             answer = msgspec.convert(await call(), shape)
         except (NotionClientErrorBase, httpx.HTTPError, ValueError) as error:
             found = refusal(error, self._clock())
+            called(found.kind)
             self._hold_back(found)
             raise found from None  # the cause quotes what was written
+        called("ok")
         self._in_a_row = 0
         return answer
 
@@ -54,6 +58,7 @@ class Turns:
         found.hold_s = found.after_s or HOLD_S[min(self._in_a_row, len(HOLD_S)) - 1]
         self._held_for = str(found)
         self._held_until = max(self._held_until, now + timedelta(seconds=found.hold_s))
+        held_until(self._held_until)
 
     def _refuse_while_held(self) -> None:
         left = (self._held_until - self._clock()).total_seconds()

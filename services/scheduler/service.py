@@ -9,6 +9,7 @@ from eventlog.consume import Consumer
 from eventlog.log import EventLog
 from eventlog.timers import Timers
 from journey.campaign import Campaign
+from services.metrics import watching
 from services.micro import registered
 from services.scheduler.endpoints import questions
 from services.scheduler.handlers import Shell, sweep_every_minute, work
@@ -17,7 +18,7 @@ from services.settings import Settings
 
 async def run(broker: Broker, settings: Settings, campaigns: Mapping[str, Campaign], stop: asyncio.Event) -> None:
     """Until `stop` is set; then what is in hand is finished."""
-    async with broker_clock(broker) as clock:
+    async with broker_clock(broker) as clock, watching(broker, campaigns):
         shell = Shell(
             broker=broker,
             events=EventLog(broker),

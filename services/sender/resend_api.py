@@ -1,6 +1,7 @@
 """Resend through its own SDK, over pooled connections, at the pace the account allows."""
 
 import asyncio
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,6 +13,8 @@ from aiolimiter import AsyncLimiter
 from resend.exceptions import ResendError
 from resend.http_client_async import AsyncHTTPClient
 
+from eventlog import trace
+from services.sender.metrics import answered, heard
 from services.sender.outcome import NOT_REACHED, Accepted, Answer, Refused
 
 log = structlog.get_logger(__name__)
@@ -72,6 +75,7 @@ class RateLimit:
         pause = _number(headers, "retry-after") or (window if _number(headers, "ratelimit-remaining") == 0 else None)
         if pause:
             self._blocked = asyncio.get_running_loop().time() + min(pause, 60.0)
+        heard(headers, self._rate)
 
 
 class Resend:
@@ -88,6 +92,13 @@ class Resend:
         """One call, after waiting for its turn. The same body and key give the same email, for 24 h."""
         params: Any = msgspec.json.decode(body)
         await self.limit.wait()
+        started = time.monotonic()
+        with trace.span("resend", "client"):
+            answer = await self._call(params, key)
+        answered(answer, time.monotonic() - started)
+        return answer
+
+    async def _call(self, params: Any, key: str) -> Answer:
         try:
             result: Mapping[str, Any] = await resend.Emails.send_async(params, {"idempotency_key": key})
         except ResendError as error:

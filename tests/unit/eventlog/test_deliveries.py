@@ -1,0 +1,76 @@
+"""Labels come from closed lists, and those know every word the code can end with."""
+
+import ast
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from contracts.facts import EmailAttemptFailed, EmailFact, EmailFailed, EmailSkipped, EmailUnknown
+from eventlog import deliveries, metrics
+from eventlog.outcomes import Done, Park, Pause, Retry
+from services.sender.outcome import CLOSED, RETRYABLE_MAYBE, RETRYABLE_NO
+from services.settings import ROOT
+from tests.factories import ADA, NOW, make_email_id
+
+ENDS = {"Done": 0, "_NotWanted": 0, "_LeftAlone": 0, "_settle": 2, "Retry": 1, "Pause": 1, "Park": 0, "Unavailable": 0}
+"""What makes an outcome, and at which place it says why."""
+
+
+def words() -> Iterator[str]:
+    """What is said as a text, up to the first part that is worked out."""
+    folders = ("eventlog", "services/scheduler", "services/sender", "services/notion_sync")
+    for path in (path for folder in folders for path in (ROOT / folder).glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            name = node.func.id if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) else ""
+            if isinstance(node, ast.Call) and name in ENDS and len(node.args) > ENDS[name]:
+                said = node.args[ENDS[name]]
+                first = said.values[0] if isinstance(said, ast.JoinedStr) else said
+                if isinstance(first, ast.Constant) and isinstance(first.value, str):
+                    yield first.value
+
+
+NOT_OUTCOMES = {"left as it is", "noted", "the page it points to is not there yet", "somebody is writing it"}
+"""Those of a rebuild, which is no consumer."""
+
+
+@pytest.mark.parametrize("said", sorted(set(words()) - NOT_OUTCOMES))
+def test_every_way_to_end_has_a_label(said: str) -> None:
+    assert deliveries.reason_of(Done(said)) != "other"
+
+
+def test_the_words_are_found() -> None:
+    assert {"armed ", "undecodable", "stopping", "not connected to NATS", "already "} <= set(words())
+
+
+@pytest.mark.parametrize("kind", sorted(CLOSED))
+def test_every_reason_to_pause_has_a_label(kind: str) -> None:
+    assert deliveries.reason_of(Pause(1, kind)) in {"quota", "key"}
+
+
+@pytest.mark.parametrize("outcome", [Retry(1, "ada@example.com"), Park("<script>"), Done("anything")])
+def test_free_text_never_becomes_a_label(outcome: Retry | Park | Done) -> None:
+    assert deliveries.reason_of(outcome) == "other"
+
+
+@pytest.mark.parametrize("kind", sorted(CLOSED | RETRYABLE_NO | RETRYABLE_MAYBE))
+def test_every_answer_the_sender_knows_has_a_label(kind: str) -> None:
+    assert kind in metrics.REASONS
+
+
+ABOUT: dict[str, Any] = {"contact": "c", "at": NOW, "email_id": make_email_id(email=ADA)}
+
+
+@pytest.mark.parametrize(
+    ("fact", "label"),
+    [
+        (EmailSkipped(**ABOUT, reason="expired"), "expired"),
+        (EmailFailed(**ABOUT, reason="validation_error"), "validation_error"),
+        (EmailFailed(**ABOUT, reason="ada@example.com is no address"), "other"),
+        (EmailFailed(**ABOUT, reason="parked: undecodable"), "parked"),
+        (EmailUnknown(**ABOUT, reason="expired while an attempt was unconfirmed"), "in_doubt"),
+        (EmailAttemptFailed(**ABOUT, attempt=1, retry_at=NOW, reason="not rendered: no such variable"), "not_rendered"),
+    ],
+)
+def test_why_an_email_ended_is_one_of_a_closed_list(fact: EmailFact, label: str) -> None:
+    assert metrics.reason_of(fact) == label
