@@ -28,6 +28,14 @@ _NOT_LET_IN = re.compile(
 )
 
 
+_DOMAIN = re.compile(r"^\$js\.[^.]+\.api\.")
+
+
+def _as_judged(subject: str) -> str:
+    """As the server writes it when it refuses: it takes the JetStream domain out before it looks at the rights."""
+    return _DOMAIN.sub("$js.api.", subject.lower())
+
+
 class Unavailable(Exception):
     """JetStream did not confirm. The write may or may not be stored: repeat it under the same identity."""
 
@@ -96,7 +104,8 @@ class Refusing(Client):
         """While an answer to what is published there is waited for. Errors: Denied, at once, if the server refuses."""
         if self._deaf:
             raise self._denied("subscription", self._inbox)
-        waiting = self._asking[subject.lower()]
+        judged = _as_judged(subject)
+        waiting = self._asking[judged]
         try:
             async with asyncio.timeout(None) as scope:
                 waiting.add(scope)
@@ -105,7 +114,7 @@ class Refusing(Client):
                 finally:
                     waiting.discard(scope)
                     if not waiting:
-                        self._asking.pop(subject.lower(), None)
+                        self._asking.pop(judged, None)
         except TimeoutError:
             if not scope.expired():
                 raise

@@ -14,7 +14,7 @@ from eventlog import topology
 from eventlog.connection import Unavailable, connect
 from eventlog.log import EventLog
 from eventlog.server import find_binary
-from tests.cluster import SHIPPED, Cluster, Node
+from tests.cluster import PASSWORDS, SHIPPED, Cluster, Node
 from tests.factories import make_signup
 
 JETSTREAM_LIMITS = {"sync_always": True, "max_storage": 64 * 1024**2, "max_memory": 64 * 1024**2}
@@ -32,7 +32,7 @@ def test_the_server_takes_the_file_as_shipped(tmp_path: Path, config: str) -> No
     assert "is valid" in answer.stderr
 
 
-@pytest.mark.parametrize("name", ["NATS_NAME", "NATS_STORE", "NATS_MAX_FILE_STORE", "NATS_ROUTES"])
+@pytest.mark.parametrize("name", ["NATS_NAME", "NATS_STORE", "NATS_MAX_FILE_STORE", "NATS_ROUTES", *PASSWORDS])
 def test_a_variable_that_is_not_set_is_named_and_refused(tmp_path: Path, name: str) -> None:
     given = {key: value for key, value in cluster_environment(tmp_path).items() if key != name}
     answer = server_says("cluster.conf", given)
