@@ -81,6 +81,7 @@ def test_a_time_without_any_case_ends_what_held() -> None:
 
 def test_a_bad_case_that_a_wrong_clock_put_into_the_future_counts_now() -> None:
     assert measured("webhooks", (29, 10, 0), (300, 0, 5)).held is False
+    assert measured("webhooks", (300, 10, 0)).since == NOW
 
 
 def test_delivered_is_good_and_refused_or_failed_is_bad() -> None:
