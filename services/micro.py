@@ -12,6 +12,7 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -52,7 +53,7 @@ async def registered(broker: Broker, name: str, about: str, questions: Sequence[
     Processes of one service share its questions: each is answered by one of them.
     """
     service = _Service(
-        broker.nc,
+        broker,
         ServiceConfig(
             name=f"dripstream-{name}",
             version=semver(_installed()),
@@ -68,12 +69,23 @@ async def registered(broker: Broker, name: str, about: str, questions: Sequence[
 
 
 async def _start(service: Service, broker: Broker, name: str, questions: Sequence[Question]) -> None:
-    try:
-        async with asyncio.timeout(START_S):
-            for each in questions:
-                await service.add_endpoint(_endpoint(each, broker))
-            await service.start()
-    except (*UNREACHABLE, NatsError) as error:  # the client asks for all of it again when the broker is back
+    """Nobody waits long for it, nor breaks it off: nats-py stops reading at the answer to a broken-off flush."""
+    for each in questions:
+        await service.add_endpoint(_endpoint(each, broker))
+    starting = asyncio.create_task(service.start())
+    _starting.add(starting)
+    starting.add_done_callback(partial(_started, name))
+    await asyncio.wait({starting}, timeout=START_S)
+
+
+_starting: set[asyncio.Task[None]] = set()
+"""The loop itself keeps no task alive."""
+
+
+def _started(name: str, task: asyncio.Task[None]) -> None:
+    """Where it was not heard, the client asks for all of it again when the broker is back."""
+    _starting.discard(task)
+    if not task.cancelled() and (error := task.exception()):
         log.warning("registered_later", service=name, error=type(error).__name__)
 
 
@@ -118,24 +130,30 @@ class _Service(Service):
     nats.micro drops requests that wait, and cancels the one in hand.
     """
 
+    def __init__(self, broker: Broker, config: ServiceConfig) -> None:
+        super().__init__(broker.nc, config)
+        self._broker = broker
+
     async def stop(self) -> None:
         asked = [each._subscription for each in self._endpoints]  # noqa: SLF001 - nats.micro has no way to drain them
         listed = list(self._subscriptions.values())
         self._endpoints, self._subscriptions = [], {}
-        await asyncio.gather(*map(_leave, filter(None, [*asked, *listed])))
+        await asyncio.gather(*(_leave(each, self._broker) for each in [*asked, *listed] if each))
         self.stopped.set()
 
 
-async def _leave(subscription: Subscription) -> None:
-    """Whatever a drain that was broken off leaves behind would be asked for again with the next reconnect."""
-    client = subscription._conn  # noqa: SLF001 - nothing public forgets a subscription that is half drained
+async def _leave(subscription: Subscription, broker: Broker) -> None:
+    """Drain it. Not with nats-py's own drain: broken off, its flush would end the reader (see `_start`)."""
+    client, id_ = broker.nc, subscription._id  # noqa: SLF001 - nothing public ends a drain in time
     try:
-        with contextlib.suppress(*UNREACHABLE, NatsError):  # no broker to say goodbye to
-            async with asyncio.timeout(DRAIN_S if client.is_connected else 0):
-                await subscription.drain()  # type: ignore[no-untyped-call]  # nats-py has no types here
+        with contextlib.suppress(*UNREACHABLE, NatsError, Unavailable):  # no broker to say goodbye to
+            async with asyncio.timeout(DRAIN_S):
+                await client._send_unsubscribe(id_)  # noqa: SLF001
+                await broker.ping()  # what was on its way has arrived
+                await subscription._pending_queue.join()  # noqa: SLF001
     finally:
         subscription._stop_processing()  # noqa: SLF001
-        client._remove_sub(subscription._id)  # noqa: SLF001
+        client._remove_sub(id_)  # noqa: SLF001
 
 
 def _installed() -> str:

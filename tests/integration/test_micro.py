@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import os
+import signal
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -260,6 +262,19 @@ async def test_who_starts_and_leaves_while_the_broker_is_away_is_listed_only_if_
         await eventually(lambda: is_connected(bare_broker, True), timeout=15)
         assert (await ask(bare_broker, "echo", "late")).body == "late"
         assert [each["name"] for each in await listed(bare_broker)] == ["dripstream-test"]
+
+
+async def test_a_broker_that_hangs_keeps_no_service_from_its_work(
+    nats_server: NatsServer, bare_broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(micro, "START_S", 0.2)
+    os.kill(int(nats_server.pid or 0), signal.SIGSTOP)
+    try:
+        async with registered(bare_broker, "test", "a test", echo()):
+            os.kill(int(nats_server.pid or 0), signal.SIGCONT)
+            assert (await ask(bare_broker, "echo", "late")).body == "late"
+    finally:
+        os.kill(int(nats_server.pid or 0), signal.SIGCONT)
 
 
 async def is_connected(broker: Broker, wanted: bool) -> bool:
