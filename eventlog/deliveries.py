@@ -7,6 +7,7 @@ a closed list.
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import Any
 
 import structlog
@@ -96,6 +97,11 @@ REASONS = {
 def reason_of(outcome: Outcome) -> str:
     """A label: one of a closed list, whatever the words say."""
     said = outcome.what if isinstance(outcome, Done) else outcome.reason
+    return _label(said)
+
+
+@lru_cache(maxsize=1_000)
+def _label(said: str) -> str:
     return next((label for words, label in REASONS.items() if said.startswith(words)), "other")
 
 
@@ -104,6 +110,7 @@ class Deliveries:
 
     def __init__(self, service: str) -> None:
         self._service = service
+        self._took = HANDLING.labels(service)
         self._log = log.bind(service=service)
 
     @contextmanager
@@ -116,7 +123,7 @@ class Deliveries:
 
     def settled(self, items: Sequence[Item[Any]], outcome: Outcome, started: float) -> None:
         took_s, kind = time.monotonic() - started, type(outcome)
-        HANDLING.labels(self._service).observe(took_s)
+        self._took.observe(took_s)
         DELIVERIES.labels(self._service, kind.__name__.lower(), reason_of(outcome)).inc(len(items))
         words = {name: value for name, value in vars(outcome).items() if name != "detail"}
         for item in items:

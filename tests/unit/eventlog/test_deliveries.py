@@ -5,10 +5,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from structlog.testing import capture_logs
 
 from contracts.facts import EmailAttemptFailed, EmailFact, EmailFailed, EmailSkipped, EmailUnknown
-from eventlog import deliveries, metrics
-from eventlog.outcomes import Done, Park, Pause, Retry
+from eventlog import deliveries, metrics, trace
+from eventlog.outcomes import Done, Item, Park, Pause, Retry
 from services.sender.outcome import CLOSED, RETRYABLE_MAYBE, RETRYABLE_NO
 from services.settings import ROOT
 from tests.factories import ADA, NOW, make_email_id
@@ -74,3 +77,21 @@ ABOUT: dict[str, Any] = {"contact": "c", "at": NOW, "email_id": make_email_id(em
 )
 def test_why_an_email_ended_is_one_of_a_closed_list(fact: EmailFact, label: str) -> None:
     assert metrics.reason_of(fact) == label
+
+
+def test_messages_handled_together_are_a_line_each_in_their_own_traces() -> None:
+    """Above all where the newest of them, whose trace the handler works in, goes back to another webhook."""
+    traces = [trace.fresh(), trace.fresh()]
+    items = [_item(number, each) for number, each in enumerate(traces)]
+    with capture_logs() as said:
+        deliveries.Deliveries("scheduler").settled(items, Done("armed 1, purged 0"), 0.0)
+    assert [(line["event"], line["contact"], line["event_id"], line["trace_id"]) for line in said] == [
+        ("done", "c1", "x.0", traces[0].trace_id),
+        ("done", "c1", "x.1", traces[1].trace_id),
+    ]
+
+
+def _item(number: int, belongs: trace.Trace) -> Item[object]:
+    subject = f"events.c1.signup_received.x.{number}"
+    msg = Msg(Client(), subject, data=b"", headers={trace.TRACEPARENT: belongs.header})
+    return Item(None, subject, number + 1, 1, msg)
