@@ -21,7 +21,7 @@ from eventlog.timers import Timers
 from eventlog.topology import Durable
 from services.notifier.poster import Poster
 from services.notifier.rules import Limits
-from services.notifier.watch import Posts
+from services.notifier.watch import Posts, look
 from services.sandbox.faults import Fault
 from tests.factories import make_email_id, make_signup
 from tests.integration.notifier.kit import LIMITS, Room
@@ -162,6 +162,15 @@ async def test_two_notifiers_tell_it_once(room: Room) -> None:
         await one.look()
         room.clock.ahead -= timedelta(seconds=59)
         await other.look()
+    assert len(room.chat) == 1
+
+
+async def test_two_notifiers_that_look_at_the_same_moment_tell_it_once(room: Room) -> None:
+    watches = [room.watch("SenderPaused").watch for _ in range(4)]
+    await pause_sender(room)
+    for _ in range(3):
+        room.clock.ahead += timedelta(minutes=1)
+        await asyncio.gather(*map(look, watches))
     assert len(room.chat) == 1
 
 
