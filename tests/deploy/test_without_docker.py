@@ -1,0 +1,125 @@
+"""The units, the installer and the proxies, by the programs that know: systemd-analyze, shellcheck, nginx.
+
+Where CI is set they have to be there; elsewhere a test that lacks its program says which, and how to get it.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from services.settings import ROOT
+
+SYSTEMD = ROOT / "deploy" / "systemd"
+UNITS = sorted(path.name for path in SYSTEMD.glob("*.service"))
+EXPOSED_AT_MOST = 29  # tenths: better than 3.0
+SCRIPTS = ["deploy/install.sh", "deploy/systemd/with-secrets", "deploy/systemd/dripstream-command"]
+
+
+def program(name: str, package: str) -> str:
+    found = shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
+    if found is None:
+        reason = f"{name} is not installed: apt-get install {package}"
+        pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
+    return str(found)
+
+
+def ran(*command: str | Path, **more: str) -> subprocess.CompletedProcess[str]:
+    environment = {"PATH": os.environ["PATH"], "SYSTEMD_COLORS": "0", **more}
+    return subprocess.run(  # noqa: S603 - programs of the system, on our own files
+        [str(part) for part in command], capture_output=True, text=True, check=False, cwd=ROOT, env=environment
+    )
+
+
+@pytest.fixture(scope="module")
+def staged(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A root with what the installer puts there; programs that need packages are empty scripts."""
+    root = tmp_path_factory.mktemp("root")
+    done = ran(ROOT / "deploy/install.sh", "--root", root)
+    assert done.returncode == 0, done.stderr
+    programs = root / "opt/dripstream/current/venv/bin"
+    programs.mkdir(parents=True)
+    (root / "usr/bin").mkdir(parents=True)
+    for path in [*(programs / name for name in ("dripstream", "nats-server", "python")), root / "usr/bin/systemctl"]:
+        path.write_text("#!/bin/sh\n")
+        path.chmod(0o755)
+    return root
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_a_unit_is_hardened(unit: str, staged: Path) -> None:
+    analyze = program("systemd-analyze", "systemd")
+    done = ran(analyze, "security", "--no-pager", "--offline=true", f"--root={staged}",
+               f"--threshold={EXPOSED_AT_MOST}", unit)  # fmt: skip
+    assert done.returncode == 0, done.stdout.splitlines()[-1:]
+
+
+def test_units_are_as_systemd_wants_them(staged: Path) -> None:
+    analyze = program("systemd-analyze", "systemd")
+    shutil.copytree("/usr/lib/systemd/system", staged / "usr/lib/systemd/system", symlinks=True, dirs_exist_ok=True)
+    ours = [path.name for path in SYSTEMD.iterdir() if path.suffix in {".service", ".timer", ".target"}]
+    done = ran(analyze, "verify", "--man=no", f"--root={staged}", *ours)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_no_service_is_given_the_secrets_of_another() -> None:
+    given = {unit: set(re.findall(r"^LoadCredential=\w+:.*/(\w+)$", (SYSTEMD / unit).read_text(), re.MULTILINE))
+             for unit in UNITS}  # fmt: skip
+    services = [unit for unit in given if given[unit]]
+    assert len(services) == 6
+    everything = [secret for unit in services for secret in given[unit]]
+    assert len(everything) == len(set(everything))
+
+
+def test_a_second_installation_changes_nothing_and_keeps_every_secret(tmp_path: Path) -> None:
+    assert ran(ROOT / "deploy/install.sh", "--root", tmp_path).returncode == 0
+    (tmp_path / "etc/dripstream/secrets/RESEND_API_KEY").write_text("re_example")
+    (tmp_path / "etc/dripstream/env").write_text("DRIPSTREAM_PORT=9000\n")
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    again = ran(ROOT / "deploy/install.sh", "--root", tmp_path)
+    assert again.returncode == 0
+    assert "wrote" not in again.stdout
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+def test_secrets_are_for_root_alone_and_differ(staged: Path) -> None:
+    secrets = [path for path in (staged / "etc/dripstream/secrets").iterdir() if path.stat().st_size]
+    assert len({path.read_text() for path in secrets}) == len(secrets) == 9
+    assert {path.stat().st_mode & 0o777 for path in secrets} == {0o600}
+    assert (staged / "etc/dripstream/secrets").stat().st_mode & 0o777 == 0o700
+    assert (staged / "etc/dripstream/nats.env").stat().st_mode & 0o777 == 0o600
+    assert (staged / "etc/dripstream/env").stat().st_mode & 0o777 == 0o640
+
+
+def test_a_dry_run_writes_nothing(tmp_path: Path) -> None:
+    done = ran(ROOT / "deploy/install.sh", "--dry-run", "--root", tmp_path)
+    assert done.returncode == 0
+    assert "would write" in done.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_scripts_have_no_known_trap() -> None:
+    done = ran(program("shellcheck", "shellcheck"), *SCRIPTS)
+    assert done.returncode == 0, done.stdout
+
+
+def test_nginx_takes_the_example(tmp_path: Path) -> None:
+    nginx = program("nginx", "nginx-light")
+    text = (ROOT / "deploy/nginx/dripstream.conf").read_text()
+    for name in ("fullchain", "privkey"):
+        text = text.replace(f"/etc/letsencrypt/live/hooks.example.com/{name}.pem", f"{tmp_path}/{name}.pem")
+    made = ran(program("openssl", "openssl"), "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj",
+               "/CN=hooks.example.com", "-keyout", tmp_path / "privkey.pem",
+               "-out", tmp_path / "fullchain.pem")  # fmt: skip
+    assert made.returncode == 0, made.stderr
+    text = text.replace("/var/log/nginx/", f"{tmp_path}/").replace("[::]:", "127.0.0.1:1")
+    (tmp_path / "site.conf").write_text(text)
+    (tmp_path / "nginx.conf").write_text(
+        f"pid {tmp_path}/pid; error_log {tmp_path}/error.log; events {{}} http {{ include {tmp_path}/site.conf; }}"
+    )
+    done = ran(nginx, "-t", "-c", tmp_path / "nginx.conf", "-e", tmp_path / "first.log")
+    assert done.returncode == 0, done.stderr
+    assert "warn" not in done.stderr
