@@ -38,7 +38,8 @@ class BrokerImage:
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """A run that never spoke to the container has shown nothing of it."""
-        status = httpx.get(f"{self.container.nats_management_uri()}/varz").raise_for_status().json()
+        address = self.container.nats_management_uri().replace("nats://", "http://")
+        status = httpx.get(f"{address}/varz").raise_for_status().json()
         print(f"\n{self.image} is nats-server {status['version']}: {status['total_connections']} connections")
         if not status["total_connections"]:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
@@ -52,10 +53,11 @@ def _on_given_broker(item: pytest.Item) -> bool:
     return "bare_broker" in fixtures and "nats_server" not in fixtures
 
 
-def pytest_configure(config: pytest.Config) -> None:
+@pytest.hookimpl(tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     """Before any conftest is read: theirs takes NATS_URL."""
     if not PINNED:
         raise pytest.UsageError("deploy/compose.yml pins no image of nats")
     broker = BrokerImage(PINNED[1])
     broker.start()
-    config.pluginmanager.register(broker, "broker-image")
+    early_config.pluginmanager.register(broker, "broker-image")
