@@ -38,7 +38,7 @@ click.rich_click.COMMAND_GROUPS = {
 def dripstream() -> None:
     """Signups and bookings become emails at exactly the right time, exactly once, on NATS JetStream.
 
-    Start with `dripstream demo`. Settings come from the environment or a file `.env`; see the README.
+    Start with `dripstream demo`. Settings come from the environment or a file `.env`: docs/settings.md.
     """
 
 

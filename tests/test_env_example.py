@@ -39,3 +39,8 @@ def test_nothing_is_explained_that_does_not_exist() -> None:
 
 def test_copied_as_it_is_it_sets_nothing() -> None:
     assert [line for line in EXAMPLE.splitlines() if line and not line.startswith("#")] == []
+
+
+def test_nothing_is_explained_twice() -> None:
+    lines = re.findall(r"^# ([A-Z][A-Z0-9_]+)=", EXAMPLE, re.MULTILINE)
+    assert sorted(lines) == sorted(set(lines))
