@@ -14,7 +14,7 @@ async def secrets(patient: Patient) -> list[Finding]:
     found = [_secret(patient.settings, guard) for guard in (signup_guard, calcom_guard, resend_guard)]
     bad = [each for each in found if each]
     for notice in notices(patient.settings):
-        do = "set the secret that the detail names; README.md says where it comes from"
+        do = "set the secret that the detail names; docs/webhooks.md says where it comes from"
         bad.append((trouble if notice.is_warning else warning)("webhook secrets", notice.detail, do))
     return bad or [ok("webhook secrets", "every family of webhooks is signed")]
 
