@@ -1,41 +1,22 @@
 """docs/campaigns.md, followed from nothing to emails: its files are written, its commands run, its output compared."""
 
 import re
-import subprocess
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from itertools import pairwise
 
 import pytest
 
-from services.settings import ROOT
-from tests.e2e.processes import DRIPSTREAM, Machine, machine
+from tests.e2e import pages
+from tests.e2e.pages import Block, same
+from tests.e2e.processes import Machine, machine
 from tests.e2e.site import Site, started
 from tests.waiting import eventually
 
-PAGE = (ROOT / "docs" / "campaigns.md").read_text()
-BLOCK = re.compile(r"^```(\w+)(?: title=\"([^\"\n]+)\")?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 CAMPAIGN = "my-campaigns/spring-2026/campaign.toml"
 SLIP = "frist_name"
 START_UP = "/dripstream up "
-SECONDS = 20
-
-
-@dataclass(frozen=True)
-class Block:
-    """As the page has it; `title` is the file that it is."""
-
-    language: str
-    title: str
-    text: str
-
-
-def section(name: str) -> list[Block]:
-    text = PAGE.split(f"\n## {name}\n")[1].split("\n## ")[0]
-    return [Block(*found) for found in BLOCK.findall(text)]
-
-
-GUIDE, AROUND_A_CALL = section("In ten minutes"), section("Around a call")
+GUIDE = pages.section("campaigns.md", "In ten minutes")
+AROUND_A_CALL = pages.section("campaigns.md", "Around a call")
 
 
 class Reader:
@@ -43,16 +24,10 @@ class Reader:
 
     def __init__(self, here: Machine) -> None:
         self.here = here
-        (here.folder / ".venv").mkdir()
-        (here.folder / ".venv" / "bin").symlink_to(DRIPSTREAM.parent)
-        (here.folder / "campaigns").symlink_to(ROOT / "campaigns")
+        pages.like_a_checkout(here)
 
     def types(self, commands: str) -> tuple[int, str]:
-        done = subprocess.run(  # noqa: S603 - what our own page says
-            ["/bin/bash", "-c", commands], cwd=self.here.folder, env={**self.here.environment, "COLUMNS": "120"},
-            capture_output=True, text=True, check=False, timeout=SECONDS,
-        )  # fmt: skip
-        return done.returncode, done.stdout + done.stderr
+        return pages.types(self.here, commands)
 
     def writes(self, block: Block) -> None:
         file = self.here.folder / block.title.removeprefix("more of ")
@@ -66,7 +41,7 @@ class Reader:
 
 @pytest.fixture
 def reader(here: Machine) -> Reader:
-    """Has written everything of the guide, and mended the slip of the pen."""
+    """Has written everything of the guide, its slip of the pen included."""
     found = Reader(here)
     folder = next(block for block in GUIDE if block.text.startswith("mkdir"))
     assert found.types(folder.text) == (0, "")
@@ -74,11 +49,6 @@ def reader(here: Machine) -> Reader:
         if block.title:
             found.writes(block)
     return found
-
-
-def same(said: str, shown: str) -> bool:
-    """But for blanks, and where a line was broken to fit the page."""
-    return " ".join(said.split()) == " ".join(shown.split())
 
 
 def prompted(blocks: list[Block]) -> list[tuple[str, str]]:
@@ -139,9 +109,9 @@ async def live(reader: Reader) -> AsyncIterator[Site]:
             yield site
 
 
-async def test_started_for_real_both_emails_come(reader: Reader, live: Site) -> None:
+async def test_started_for_real_both_emails_come(live: Site) -> None:
     [commands] = [block.text for block in GUIDE if "/webhook/signup/spring-2026" in block.text]
-    code, said = reader.types(commands.replace(":8000", f":{live.machine.port}"))
+    code, said = pages.types(live.machine, commands)
     assert code == 0, said
     assert '"status":"accepted"' in said
     await live.has_sent(1)
