@@ -1,14 +1,19 @@
 """Pages of docs as somebody follows them: their blocks in order, typed in a shell, beside what they show."""
 
 import re
+import shutil
 import subprocess
 from dataclasses import dataclass
+
+import pytest
 
 from services.settings import ROOT
 from tests.e2e.processes import DRIPSTREAM, Machine
 
 BLOCK = re.compile(r"^```(\w+)(?: title=\"([^\"\n]+)\")?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SECONDS = 20
+MISSING = [name for name in ("bash", "curl", "openssl") if shutil.which(name) is None]
+TYPED = pytest.mark.skipif(bool(MISSING), reason=f"pages are typed with {', '.join(MISSING)}, not on this machine")
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,8 @@ from tests.e2e.processes import Machine, machine
 from tests.e2e.site import Site, started
 from tests.waiting import eventually
 
+pytestmark = pages.TYPED
+
 CAMPAIGN = "my-campaigns/spring-2026/campaign.toml"
 SLIP = "frist_name"
 START_UP = "/dripstream up "

@@ -8,6 +8,8 @@ from tests.e2e.site import started
 
 BLOCKS = [Block(*found) for found in BLOCK.findall((ROOT / "docs" / "quick-start.md").read_text())]
 
+pytestmark = pages.TYPED
+
 
 async def test_it_starts_signs_somebody_up_and_shows_what_comes(here: Machine) -> None:
     demo, start, sign_up = BLOCKS

@@ -12,6 +12,8 @@ from tests.e2e.pages import Block, same
 from tests.e2e.processes import machine
 from tests.e2e.site import Site, started
 
+pytestmark = pages.TYPED
+
 SIGNUPS = pages.section("webhooks.md", "Signups")
 BOOKINGS = pages.section("webhooks.md", "Bookings from Cal.com")
 DELIVERIES = pages.section("webhooks.md", "Deliveries from Resend")
