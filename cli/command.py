@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import getpass
+import os
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
@@ -30,7 +31,17 @@ PORT = click.option("--port", type=int, help="Port of the webhooks. [default: 80
 SANDBOX_PORT = click.option(
     "--sandbox-port", type=int, help="Port of the stand-in for Resend and Notion. [default: 8025]"
 )
-BY = click.option("--by", default=getpass.getuser, help="Who decides. [default: the name you are logged in with]")
+
+
+def who_is_here() -> str:
+    """The person behind a `sudo`, or who is logged in; a container may have a user without a name."""
+    try:
+        return os.environ.get("SUDO_USER") or getpass.getuser()
+    except (KeyError, OSError):
+        return f"user {os.getuid()}"
+
+
+BY = click.option("--by", default=who_is_here, help="Who decides. [default: the name you are logged in with]")
 WHY = click.option("--why", default="", help="Kept with the decision.")
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="One JSON document per line, for programs.")
 

@@ -14,7 +14,7 @@ from contracts.deliveries import DeliveryFact
 from contracts.facts import AnyFact, EmailFact, SignupReceived, Triggered
 from contracts.ids import EmailId, contact_id
 from contracts.notion import RowIncomplete
-from contracts.operations import OperationsFact, ServicePaused, ServiceResumed, WebhooksCounted
+from contracts.operations import OperationsFact, OperatorActed, ServicePaused, ServiceResumed, WebhooksCounted
 from contracts.operators import ContactCorrected, HandlingFailed, OperatorFact, OperatorHurried, OperatorIntent
 from eventlog.log import EventLog
 from journey.campaign import load_campaigns
@@ -114,7 +114,7 @@ def describe(fact: AnyFact) -> str:
     if isinstance(fact, BookingFact):
         return str(getattr(fact, "reason", None) or "")
     if isinstance(fact, Triggered):
-        return f"{fact.campaign} {fact.name}, by {fact.by}"
+        return f"{fact.campaign} {fact.name}, by {fact.by}" + _because(fact.why)
     if isinstance(fact, HandlingFailed):
         return f"{fact.consumer}: {fact.reason}"
     if isinstance(fact, ContactCorrected):
@@ -135,6 +135,8 @@ def _describe_operations(fact: OperationsFact) -> str:
             return f"{fact.service} until {fact.until:%Y-%m-%d %H:%M:%S} UTC, by {fact.by}" + _because(fact.why)
         case ServiceResumed():
             return f"{fact.service}, by {fact.by}" + _because(fact.why)
+        case OperatorActed():
+            return f"{fact.did} {fact.about}".strip() + f", by {fact.by}" + _because(fact.why)
         case WebhooksCounted():
             counts = [f"{name} {each.accepted + each.refused + each.failed}" for name, each in fact.routes.items()]
             return ", ".join(counts)

@@ -45,10 +45,11 @@ def tail(*, contact: str | None, types: tuple[str, ...], since: datetime | None,
 @TYPE
 @SINCE
 @UNTIL
-@click.option("--format", "form", type=click.Choice(["jsonl", "csv"]), default="jsonl", show_default=True)
+@click.option("--format", "form", type=click.Choice(["jsonl", "csv"]), help="[default: jsonl]")
+@click.option("--json", "as_json", is_flag=True, help="The same as --format jsonl, as every command has it.")
 @click.option("--output", "-o", "to", type=click.Path(path_type=Path, dir_okay=False), help="A file. [default: print]")
 def export(*, contact: str | None, types: tuple[str, ...], since: datetime | None, until: datetime | None, form: Any,
-           to: Path | None, **options: Any) -> None:  # fmt: skip
+           as_json: bool, to: Path | None, **options: Any) -> None:  # fmt: skip
     """Write every fact, in the order stored: as JSON lines, or as CSV that no spreadsheet runs as a formula.
 
     The file is put in place when it is complete, and only you can read it: facts hold addresses.
@@ -58,6 +59,8 @@ def export(*, contact: str | None, types: tuple[str, ...], since: datetime | Non
     from cli.facts import wanted
     from cli.tail import export as run
 
+    if as_json and form == "csv":
+        raise click.UsageError("--json or --format csv: say one of them")
     with explained():
         what = wanted(None, types, since, until)
-    run_to_end(partial(run, load_settings(**options), what, contact, form=form, to=to))
+    run_to_end(partial(run, load_settings(**options), what, contact, form=form or "jsonl", to=to))

@@ -13,6 +13,7 @@ from rich.table import Table
 from cli.backends import reach
 from cli.operate import print_json
 from cli.output import output
+from cli.who import Who
 from cli.whom import Cannot
 from contracts import subjects
 from contracts.facts import EmailNotSent, EmailUnknown
@@ -22,7 +23,7 @@ from contracts.subjects import Timer
 from eventlog import topology
 from eventlog.connection import Broker
 from eventlog.log import EventLog
-from eventlog.operations import pause_service, resume_service
+from eventlog.operations import note, pause_service, resume_service
 from eventlog.parked import GIVEN_UP, Kept, ParkingLot
 from eventlog.pause import paused
 from journey.contact import Email, fold
@@ -44,14 +45,6 @@ class Failure:
     email: Email | None = None
     kept: tuple[Kept, ...] = ()
     detail: str = ""
-
-
-@dataclass(frozen=True)
-class Who:
-    """Who decides, and why."""
-
-    by: str
-    why: str = ""
 
 
 async def failures(broker: Broker) -> list[Failure]:
@@ -147,6 +140,8 @@ async def discard(broker: Broker, failure: Failure, who: Who) -> None:
             why=who.why,
         )
         await EventLog(broker).append(fact)
+    else:  # it names nobody, so it is nobody's story
+        await note(broker, "discard", about=failure.id, by=who.by, why=who.why, now=datetime.now(UTC))
     await _drop(broker, failure)
 
 

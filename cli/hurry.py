@@ -4,9 +4,9 @@ from datetime import UTC, datetime
 
 from cli.backends import reach
 from cli.contact import why
-from cli.failures import Who
 from cli.operate import print_json
 from cli.output import output
+from cli.who import Who
 from cli.whom import Cannot, meant
 from eventlog import topology
 from eventlog.log import EventLog

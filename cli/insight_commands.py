@@ -46,8 +46,13 @@ def stats(*, targets: bool, campaign: str | None, since: datetime | None, as_jso
 def doctor(*, as_json: bool, **options: Any) -> None:
     """Look at everything Dripstream needs, and say for each what is wrong with it and what to do.
 
-    NATS and the rights of this user, clocks, streams, consumers, disk, keys, the sender's domain, Notion, templates and
-    settings. Nothing is changed, and no secret is printed. Exit code 1 when something is in trouble; 0 with warnings.
+    NATS, its passwords and the rights of this user, clocks, streams, consumers, disk, keys, the sender's domain (SPF,
+    DKIM, DMARC), Notion, templates and settings. No secret is printed. Exit code 1 when something is in trouble; 0 with
+    warnings.
+
+    It changes nothing but for one probe: whether there is room can be found out only by writing, so it writes the key
+    `doctor` into the bucket `sends`, which goes by itself after a second. And it knocks at NATS with each service's
+    name and no password: the server's log shows that as refused.
 
     Example: `dripstream doctor --json | jq 'select(.state == "trouble")'`
     """

@@ -5,11 +5,11 @@ from typing import Any
 
 import rich_click as click
 
-from cli.command import AS_JSON, DATA_DIR, load_settings, quietly, run_to_end
+from cli.command import AS_JSON, BROKER, load_settings, quietly, run_to_end
 
 
 @click.group(invoke_without_command=True)
-@DATA_DIR
+@BROKER
 @click.pass_context
 def notifier(context: click.RichContext, /, **options: Any) -> None:
     """Post alerts and CRITICAL signups to a Discord or Slack channel.

@@ -5,12 +5,15 @@ from typing import Any
 
 import rich_click as click
 
-from cli.command import AS_JSON, BROKER, SANDBOX_PORT, load_settings, run_to_end
+from cli.command import AS_JSON, BROKER, BY, SANDBOX_PORT, WHY, load_settings, run_to_end
 
 
 @click.group()
 def notion() -> None:
-    """Set up the databases in Notion, and see whether they are right."""
+    """Set up the databases in Notion, and see whether they are right.
+
+    Example: `dripstream notion check`
+    """
 
 
 @notion.command()
@@ -58,7 +61,10 @@ def check(*, as_json: bool, **options: Any) -> None:
 @click.option(
     "--recreate/--leave", default=None, help="Rows that somebody threw away: bring them back, or not. [default: ask]"
 )
-def rebuild(*, dry_run: bool, contact: str | None, recreate: bool | None, as_json: bool, **options: Any) -> None:
+@BY
+@WHY
+def rebuild(*, dry_run: bool, contact: str | None, recreate: bool | None, by: str, why: str, as_json: bool,
+            **options: Any) -> None:  # fmt: skip
     """Read every fact and every row, and write what differs: all rows again after a loss, nothing where all is right.
 
     Services go on meanwhile. Interrupt it and run it again: it goes on. What people changed by hand in Hold, Status and
@@ -67,8 +73,9 @@ def rebuild(*, dry_run: bool, contact: str | None, recreate: bool | None, as_jso
     Example: `dripstream notion rebuild --dry-run --contact ada@example.com`
     """
     from cli.rebuild import rebuild as run
+    from cli.who import Who
 
-    call = partial(run, dry_run=dry_run, contact=contact, recreate=recreate, as_json=as_json)
+    call = partial(run, dry_run=dry_run, contact=contact, recreate=recreate, who=Who(by, why), as_json=as_json)
     run_to_end(partial(call, load_settings(**options)))
 
 

@@ -8,9 +8,11 @@ from rich.table import Table
 
 from cli.backends import reach
 from cli.output import output
+from cli.who import Who
 from contracts.ids import EmailId, contact_id
 from contracts.subjects import Timer
 from eventlog import topology
+from eventlog.operations import note
 from eventlog.timers import Timers
 from journey.campaign import CampaignError, load_campaigns
 from journey.views import pending_email
@@ -20,10 +22,14 @@ DURABLES = {"scheduler": topology.SCHEDULER, "notion-sync": topology.NOTION_SYNC
 STYLE = {"created": "green", "updated": "green", "as wanted": "dim", "drift": "yellow", "missing": "red"}
 
 
-async def init(settings: Settings, *, apply: bool, as_json: bool) -> int:
+async def init(settings: Settings, *, apply: bool, who: Who, as_json: bool) -> int:
     """Exit code 1 where something differs. Errors: OldServer, Incomplete, Unavailable, NoBroker."""
     async with reach(settings, name="init") as broker:
         checks = await topology.init(broker, replicas=settings.replicas, apply=apply)
+        if done := [f"{each.name} {each.state}" for each in checks if each.state in {"created", "updated"}]:
+            # Only now: the diary itself is one of the streams.
+            now = datetime.now(UTC)
+            await note(broker, "init", about=", ".join(done), by=who.by, why=who.why, now=now)
     if as_json:
         for check in checks:
             print_json({**vars(check), "differences": [vars(each) for each in check.differences]})
@@ -81,11 +87,12 @@ def is_meant(email: EmailId, contact: str | None, campaign: str | None, step: st
     )
 
 
-async def replay(settings: Settings, service: str, *, as_json: bool = False) -> None:
+async def replay(settings: Settings, service: str, *, who: Who, as_json: bool = False) -> None:
     """Errors: Unavailable, NoBroker, Incomplete."""
     durable = DURABLES[service]
     async with reach(settings, name="replay") as broker:
         await topology.require(broker, replicas=settings.replicas)
+        await note(broker, "replay", about=service, by=who.by, why=who.why, now=datetime.now(UTC))
         count = await topology.rewind(broker, durable)
     if as_json:
         print_json({"service": service, "facts": count})

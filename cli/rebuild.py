@@ -4,6 +4,7 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 import rich_click as click
@@ -16,8 +17,10 @@ from cli.operate import print_json
 from cli.output import output
 from cli.rebuild_view import Watching, line_of, summary_of
 from cli.runtime import stop_on_signal
+from cli.who import Who
 from eventlog import topology
 from eventlog.connection import Broker
+from eventlog.operations import note
 from journey.campaign import load_campaigns
 from services.notion_sync.answers import Refusal
 from services.notion_sync.compare import Finding
@@ -33,7 +36,7 @@ INTERRUPTED = 130
 
 
 async def rebuild(
-    settings: Settings, *, dry_run: bool, contact: str | None, recreate: bool | None, as_json: bool
+    settings: Settings, *, dry_run: bool, contact: str | None, recreate: bool | None, who: Who, as_json: bool
 ) -> int:
     """Exit code 1 where something was left that is not right, 130 if it was interrupted.
 
@@ -51,6 +54,9 @@ async def rebuild(
                 again = await _asked(thrown_away, watching)
             work = Rebuild(survey, recreate=bool(again))
             if not (dry_run or stop.is_set()):
+                if any(_differs(_counts(survey, each)) for each in survey.databases()):
+                    about = "rows thrown away too" if again else ""
+                    await note(broker, "rebuild", about=about, by=who.by, why=who.why, now=datetime.now(UTC))
                 await work.run()
             watching.stop()
             _conclude(survey, work, shell.notion.turns.made, as_json=as_json, done=not dry_run)

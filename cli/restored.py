@@ -6,10 +6,12 @@ from datetime import UTC, datetime
 from cli.backends import reach
 from cli.operate import print_json
 from cli.output import output
+from cli.who import Who
 from contracts.facts import EmailUnknown
 from eventlog import topology
 from eventlog.connection import Broker
 from eventlog.log import EventLog
+from eventlog.operations import note
 from journey.campaign import Campaign, load_campaigns
 from journey.contact import fold
 from journey.plan import Pace, Planned, plan_all
@@ -18,13 +20,15 @@ from services.settings import Settings
 REASON = "restored from a backup: it may have been sent after that was made"
 
 
-async def run(settings: Settings, down_since: datetime | None, *, as_json: bool = False) -> None:
+async def run(settings: Settings, down_since: datetime | None, *, who: Who, as_json: bool = False) -> None:
     """Errors: NoBroker, Unavailable, Incomplete, CampaignError."""
     campaigns = load_campaigns(settings.campaigns_dir)
     until = (down_since or datetime.now(UTC)).replace(tzinfo=UTC)
     async with reach(settings, name="restored") as broker:
         await topology.require(broker, replicas=settings.replicas)
-        count = await set_aside(broker, campaigns, settings.pace, until=until, now=datetime.now(UTC))
+        now = datetime.now(UTC)
+        await note(broker, "restored", about=f"down since {until.isoformat()}", by=who.by, why=who.why, now=now)
+        count = await set_aside(broker, campaigns, settings.pace, until=until, now=now)
     if as_json:
         print_json({"set_aside": count, "until": until})
         return

@@ -15,6 +15,12 @@ Fields are only added, with defaults. `v` is the version of the fact's schema.
 """
 
 
+def lines() -> str:
+    """For programs."""
+    documents = ({"type": tag, "schema": each} for tag, each in schema().items())
+    return "".join(msgspec.json.encode(each).decode() + "\n" for each in documents)
+
+
 def page() -> str:
     """Every fact and message: what it says, how it is identified, and its JSON Schema."""
     schemas = schema()

@@ -10,7 +10,10 @@ from cli.command import AS_JSON, load_settings, quietly, run_to_end
 
 @click.group()
 def templates() -> None:
-    """Move templates between the campaigns' files and the database Email Templates in Notion."""
+    """Move templates between the campaigns' files and the database Email Templates in Notion.
+
+    Example: `dripstream templates diff`
+    """
 
 
 CAMPAIGN = click.argument("campaign", required=False)

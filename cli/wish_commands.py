@@ -65,15 +65,17 @@ def resume(who: str | None, **options: Any) -> None:
         return
     if options["campaign"] or options["step"]:
         raise click.UsageError("whose? name a person, or say --all with --campaign")
-    from cli.failures import Who, lift
+    from cli.failures import lift
+    from cli.who import Who
 
+    settings = load_settings(data_dir=options["data_dir"], nats_context=options["nats_context"])
     decides, as_json = Who(options["by"], options["why"]), options["as_json"]
-    run_to_end(partial(lift, load_settings(data_dir=options["data_dir"]), who, decides, as_json=as_json))
+    run_to_end(partial(lift, settings, who, decides, as_json=as_json))
 
 
 def _wish(verb: str, who: str | None, *, campaign: str | None, step: str | None, everybody: bool, force: bool,
           **options: Any) -> None:  # fmt: skip
-    from cli.failures import Who
+    from cli.who import Who
     from cli.wishes import wish_for, wish_for_all
 
     if everybody == bool(who) or (everybody and (step or not campaign)):
@@ -104,8 +106,8 @@ def send_now(email: str, *, campaign: str | None, step: str | None, by: str, why
 
     Example: `dripstream send-now ada@example.com --step nurture/email-3 --why "asked for it by phone"`
     """
-    from cli.failures import Who
     from cli.hurry import send_now as run
+    from cli.who import Who
 
     call = partial(run, target=email, campaign=campaign, step=step, who=Who(by, why), as_json=as_json)
     run_to_end(partial(call, load_settings(**options)))
@@ -133,7 +135,8 @@ def pause(service: str, *, for_: timedelta | None, until: datetime | None, by: s
     left = for_ or (until or now).replace(tzinfo=UTC) - now
     if left <= timedelta(0):
         raise click.UsageError("--until is over already; times are UTC")
-    from cli.failures import Who, put_off
+    from cli.failures import put_off
+    from cli.who import Who
 
     call = partial(put_off, service=service, for_=left, who=Who(by, why), as_json=as_json)
     run_to_end(partial(call, load_settings(**options)))

@@ -9,9 +9,9 @@ from rich.console import Console
 from rich.progress import track
 
 from cli.backends import reach
-from cli.failures import Who
 from cli.operate import print_json
 from cli.output import output
+from cli.who import Who
 from cli.whom import Cannot, Meant, meant, require_campaign
 from contracts.operators import OperatorCancelled, OperatorHeld, OperatorIntent, OperatorResumed
 from eventlog.log import EventLog

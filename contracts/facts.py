@@ -33,7 +33,7 @@ from contracts.deliveries import (
 )
 from contracts.ids import EmailId, digest
 from contracts.notion import RowIncomplete
-from contracts.operations import ServicePaused, ServiceResumed, WebhooksCounted
+from contracts.operations import OperatorActed, ServicePaused, ServiceResumed, WebhooksCounted
 from contracts.operators import (
     ContactCorrected,
     HandlingFailed,
@@ -164,6 +164,7 @@ class Triggered(Fact, frozen=True, kw_only=True, tag="triggered"):
     first_name: str | None = None
     values: Annotated[dict[str, Any], Meta(description="variables that came with it, bounded")] = {}
     by: Annotated[str, Meta(description="who said so: webhook, or the operator's name")] = "webhook"
+    why: Annotated[str, Meta(description="in the operator's words")] = ""
 
     @property
     def id(self) -> str:
@@ -206,6 +207,7 @@ AnyFact = (
     | RowIncomplete
     | ServicePaused
     | ServiceResumed
+    | OperatorActed
     | WebhooksCounted
 )
 """Every fact, as a tagged union."""

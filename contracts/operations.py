@@ -1,4 +1,4 @@
-"""What concerns no person but the running of the whole: pauses, and how webhooks were answered.
+"""What concerns no person but the running of the whole: pauses, what operators did to it, how webhooks were answered.
 
 Such facts have the place of a contact in their subject taken by the word `operations`, which no contact is called:
 `events.operations.>` is the operators' own diary, kept as long as everything else.
@@ -47,6 +47,21 @@ class ServiceResumed(OperationsFact, frozen=True, kw_only=True, tag="service_res
     @property
     def id(self) -> str:
         return f"{self.service}.{self.millisecond}"
+
+
+class OperatorActed(OperationsFact, frozen=True, kw_only=True, tag="operator_acted"):
+    """A person did something to the whole, or to what is about nobody: who, and why. Written before it is done."""
+
+    did: Annotated[
+        str, Meta(pattern=r"^[a-z][a-z_-]{0,40}$", description="the command: init, replay, restored, rebuild, discard")
+    ]
+    about: Annotated[str, Meta(description="what it was done to, in a few words; empty: everything")] = ""
+    by: Annotated[str, Meta(description="who")]
+    why: str = ""
+
+    @property
+    def id(self) -> str:
+        return f"{self.did}.{self.millisecond}"
 
 
 class Answers(msgspec.Struct, frozen=True):

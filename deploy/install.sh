@@ -12,7 +12,7 @@ Install, upgrade or remove Dripstream on Debian 12, Ubuntu 24.04 or newer. Run i
   deploy/install.sh                install or upgrade to this checkout, then start
   deploy/install.sh --no-start     the same, and start nothing
   deploy/install.sh --roll-back    back to the release that was there before the last upgrade
-  deploy/install.sh --uninstall    remove programs and units; settings, secrets and facts stay
+  deploy/install.sh --uninstall    stop, and remove programs and units; settings, secrets, facts and logs stay
   deploy/install.sh --uninstall --purge    remove those too: nothing is left
 
   --dry-run        say what would be done, and do nothing
@@ -24,7 +24,7 @@ It puts programs into /opt/dripstream, settings and secrets into /etc/dripstream
 EOF
 }
 
-DRY='' ROOT='' START=yes PYTHON=python3 ACTION=install PURGE=''
+DRY='' ROOT='' START=yes PYTHON=python3 ACTION=install PURGE='' CHANGED=''
 SERVICES=(ingest scheduler sender notion-sync notifier)
 NATS_USERS=(INGEST SCHEDULER SENDER NOTION_SYNC NOTIFIER OPERATOR)
 GIVEN_SECRETS=(RESEND_API_KEY NOTION_TOKEN NOTIFY_WEBHOOK_URL)
@@ -39,13 +39,16 @@ run() { # a command that changes something
 
 put() { # put MODE OWNER PATH < content: written whole or not at all, and only where it differs
   local mode=$1 owner=$2 path=$ROOT$3 new
-  if [[ $DRY ]]; then cat >/dev/null; say "would write: $path ($mode $owner)"; return; fi
+  if [[ $DRY ]]; then
+    cmp -s - "$path" || say "would write: $path ($mode $owner)"
+    return
+  fi
   mkdir -p "$(dirname "$path")"
   new=$(mktemp "$path.XXXXXX")
   cat >"$new"
   chmod "$mode" "$new"
   [[ $ROOT ]] || chown "$owner" "$new"
-  if cmp -s "$new" "$path"; then rm "$new"; else mv "$new" "$path"; say "wrote $path"; fi
+  if cmp -s "$new" "$path"; then rm "$new"; else mv "$new" "$path"; CHANGED=yes; say "wrote $path"; fi
   [[ $ROOT ]] || chown "$owner" "$path"
   chmod "$mode" "$path"
 }
@@ -77,6 +80,8 @@ check_machine() {
   local version
   version=$(systemctl --version 2>/dev/null | awk 'NR == 1 {print $2}')
   ((${version%%[!0-9]*} + 0 >= 251)) || fail "systemd 251 or newer is needed (Debian 12, Ubuntu 24.04); found ${version:-none}"
+  exec 9>/run/dripstream-install.lock
+  flock --nonblock 9 || fail "another install.sh is at work"
 }
 
 check_python() {
@@ -104,6 +109,7 @@ make_release() { # make_release FOLDER: complete, or not there
   run rm -rf "$folder"
   run mkdir -p "$folder"
   run cp -r deploy docs campaigns README.md .env.example LICENSE "$folder/"
+  run chmod -R u=rwX,go=rX "$folder" # whatever the checkout's owner keeps to himself
   if [[ ! $ROOT ]]; then
     say "installing packages, each with the hash we know"
     if [[ ! $DRY ]]; then work=$(mktemp -d); else work=/tmp/dripstream-build; fi
@@ -118,17 +124,19 @@ make_release() { # make_release FOLDER: complete, or not there
   run touch "$folder/.complete"
 }
 
+is_set() { grep -q '[^[:space:]]' "$1" 2>/dev/null; } # a file of blanks would be an empty password
+
 random() { printf 'p%s\n' "$(od -An -N24 -tx1 /dev/urandom | tr -d ' \n')"; } # begins with a letter: see users.conf
 
 make_secrets() {
   local name folder=/etc/dripstream/secrets
   run install -d -m 0700 "$ROOT$folder"
   for name in "${NATS_USERS[@]}"; do
-    [[ -s $ROOT$folder/NATS_${name}_PASSWORD ]] || random | put 0600 root:root "$folder/NATS_${name}_PASSWORD"
+    is_set "$ROOT$folder/NATS_${name}_PASSWORD" || random | put 0600 root:root "$folder/NATS_${name}_PASSWORD"
   done
   # Behind a proxy every webhook seems to come from this machine, so none may go unsigned, from the first start on.
   for name in "${WEBHOOK_SECRETS[@]}"; do
-    [[ -s $ROOT$folder/$name ]] || printf 'whsec_%s\n' "$(head -c 32 /dev/urandom | base64)" | put 0600 root:root "$folder/$name"
+    is_set "$ROOT$folder/$name" || printf 'whsec_%s\n' "$(head -c 32 /dev/urandom | base64)" | put 0600 root:root "$folder/$name"
   done
   # Those that come from elsewhere. An empty file is an unset secret.
   for name in "${GIVEN_SECRETS[@]}"; do
@@ -141,26 +149,17 @@ max_store() { # 70 % of the disk that the facts are on, in whole gigabytes
 }
 
 make_settings() {
-  local name owner=root:dripstream own
+  local owner=root:dripstream
   [[ -e $ROOT/etc/dripstream/env ]] || put 0640 $owner /etc/dripstream/env <deploy/systemd/env.example
-  [[ -e $ROOT/etc/dripstream/nats.local.env ]] || put 0600 root:root /etc/dripstream/nats.local.env <<EOF
-# This nats-server. /opt/dripstream/current/deploy/nats/common.conf explains each. Then: deploy/install.sh
+  [[ -e $ROOT/etc/dripstream/nats.env ]] || put 0640 $owner /etc/dripstream/nats.env <<EOF
+# This nats-server. /opt/dripstream/current/deploy/nats/common.conf explains each; passwords are in secrets/. Restart
+# after a change: systemctl restart dripstream.target
 NATS_NAME=$(hostname)
 NATS_LISTEN=127.0.0.1:4222
 NATS_MONITOR=127.0.0.1:8222
 NATS_STORE='"/var/lib/dripstream/nats"'
 NATS_MAX_FILE_STORE=$(max_store)
 EOF
-  own=$ROOT/etc/dripstream/nats.local.env
-  {
-    say "# Made by install.sh out of nats.local.env and secrets/: change those, and run it again."
-    if [[ -e $own ]]; then grep -E '^[A-Z_]+=' "$own"; fi
-    for name in "${NATS_USERS[@]}"; do
-      if [[ -s $ROOT/etc/dripstream/secrets/NATS_${name}_PASSWORD ]]; then
-        printf 'NATS_%s_PASSWORD=%s\n' "$name" "$(<"$ROOT/etc/dripstream/secrets/NATS_${name}_PASSWORD")"
-      fi
-    done
-  } | put 0600 root:root /etc/dripstream/nats.env
   if [[ ! -e $ROOT/etc/dripstream/campaigns ]]; then
     run cp -r campaigns "$ROOT/etc/dripstream/campaigns"
     run chmod -R u=rwX,go=rX "$ROOT/etc/dripstream/campaigns"
@@ -191,6 +190,7 @@ switch_to() { # switch_to RELEASE
   [[ $now == "releases/$1" ]] && return
   [[ $now ]] && run ln -sfn "$now" "$base/previous"
   run ln -sfn "releases/$1" "$base/current"
+  CHANGED=yes
   say "current release: $1"
 }
 
@@ -208,21 +208,42 @@ start() {
   run systemctl enable --quiet dripstream.target dripstream-nats.service dripstream-init.service dripstream-nats-watch.timer \
     "${SERVICES[@]/#/dripstream-}"
   [[ $START ]] || { say "Nothing was started: systemctl restart dripstream.target"; return; }
-  run systemctl restart dripstream.target
+  run systemctl try-restart systemd-journald@dripstream.service
+  # What runs and has not changed goes on; what has got its secret meanwhile starts.
+  if [[ $CHANGED ]]; then run systemctl restart dripstream.target; else run systemctl start dripstream.target; fi
   [[ $DRY ]] || report
 }
 
+# To systemd a service has started once its process is there. Whether it runs is what it answers.
 report() {
-  local each secret
-  systemctl is-active --quiet dripstream-nats.service || fail "nats-server does not run: journalctl --namespace=dripstream -u dripstream-nats"
-  systemctl is-active --quiet dripstream-init.service || fail "streams are not as wanted: dripstream init (and init --apply)"
-  for each in sender:RESEND_API_KEY notion-sync:NOTION_TOKEN notifier:NOTIFY_WEBHOOK_URL; do
-    secret=/etc/dripstream/secrets/${each#*:}
-    [[ -s $secret ]] || say "dripstream-${each%%:*} waits for its secret: put it into $secret, then systemctl restart dripstream.target"
+  local each service secret log='journalctl --namespace=dripstream -u'
+  systemctl is-active --quiet dripstream-nats.service || fail "nats-server does not run; why: $log dripstream-nats"
+  systemctl is-active --quiet dripstream-init.service || fail "streams are not as wanted; why: $log dripstream-init"
+  for each in ingest: scheduler: sender:RESEND_API_KEY notion-sync:NOTION_TOKEN notifier:NOTIFY_WEBHOOK_URL; do
+    service=dripstream-${each%%:*} secret=/etc/dripstream/secrets/${each#*:}
+    if [[ $secret == */ || -s $secret ]]; then
+      answers "${each%%:*}" || fail "$service does not run; why: $log $service"
+    else
+      say "$service waits for its secret: put it into $secret, then systemctl start $service"
+    fi
   done
   say "Webhooks must be signed with the secrets in /etc/dripstream/secrets: give the website SIGNUP_WEBHOOK_SECRET and Cal.com"
   say "CALCOM_WEBHOOK_SECRET, and put Resend's own into RESEND_WEBHOOK_SECRET."
   say "Dripstream runs. See: systemctl list-units 'dripstream*'; dripstream doctor; journalctl --namespace=dripstream -f"
+}
+
+setting() { sed -nE "s/^$1=[\"']?([^\"']*)[\"']?\$/\1/p" /etc/dripstream/env | tail -1; }
+
+answers() { # answers SERVICE: within a minute
+  local host=127.0.0.1 port
+  port=$(systemctl show --property=Environment "dripstream-$1.service" | sed -nE 's/.*DRIPSTREAM_HEALTH_PORT=([0-9]+).*/\1/p')
+  if [[ ! $port ]]; then
+    port=$(setting DRIPSTREAM_PORT)
+    host=$(setting DRIPSTREAM_HOST)
+    case $host in '' | 0.0.0.0 | ::) host=127.0.0.1 ;; *:*) host=[$host] ;; esac
+  fi
+  /opt/dripstream/current/venv/bin/python -I -S /opt/dripstream/current/deploy/systemd/nats_healthy.py \
+    --url "http://$host:${port:-8000}/health" --within 60
 }
 
 install_all() {
@@ -259,19 +280,17 @@ uninstall() {
   run systemctl disable --now --quiet dripstream.target "${SERVICES[@]/#/dripstream-}" dripstream-nats-watch.timer \
     dripstream-nats-watch.service dripstream-init.service dripstream-nats.service || true
   run rm -rf /opt/dripstream /usr/local/bin/dripstream /etc/systemd/journald@dripstream.conf \
-    /etc/systemd/system/dripstream{-.service.d,.target,-nats-watch.timer} /etc/systemd/system/dripstream-{nats,init,nats-watch,nats-restart}.service
-  run rm -f "${SERVICE_FILES[@]}"
+    /etc/systemd/system/dripstream{.target,-*.service,-*.timer,-.service.d/10-hardening.conf}
   run systemctl daemon-reload
+  run systemctl stop systemd-journald@dripstream.socket systemd-journald-varlink@dripstream.socket systemd-journald@dripstream.service || true
   if [[ ! $PURGE ]]; then
-    say "Kept: /etc/dripstream and /var/lib/dripstream. With --purge they go too, and every fact with them."
+    say "Kept: /etc/dripstream, /var/lib/dripstream and the logs. With --purge they go too, and every fact with them."
     return
   fi
-  run rm -rf /etc/dripstream /var/lib/dripstream
+  run rm -rf /etc/dripstream /var/lib/dripstream /var/log/journal/*.dripstream /etc/systemd/system/dripstream*
   if getent passwd dripstream >/dev/null; then run userdel dripstream; fi
 }
 
-SERVICE_FILES=("${SERVICES[@]/%/.service}")
-SERVICE_FILES=("${SERVICE_FILES[@]/#//etc/systemd/system/dripstream-}")
 parse "$@"
 case $ACTION in
   install) install_all ;;

@@ -14,7 +14,6 @@ from nats.errors import (
     ConnectionClosedError,
     ConnectionDrainingError,
     ConnectionReconnectingError,
-    DrainTimeoutError,
     Error,
     NoRespondersError,
     NoServersError,
@@ -40,6 +39,9 @@ TRIES, PAUSE_S = 3, 0.25
 
 PENDING_BYTES = 2 * 1024 * 1024
 """What may wait to be written while the broker is away: acknowledgements, since facts are never buffered."""
+
+DRAIN_S, HANG_UP_S = 2.0, 1.0
+"""How long a connection takes to end where nobody answers."""
 
 AWAY_S = 30.0
 """An outage is logged at once and then so often."""
@@ -255,13 +257,35 @@ def _any_server_soon(servers: list[Server], _: dict[str, object]) -> tuple[Serve
 
 
 async def _close(nc: Client) -> None:
+    """Politely, while the broker answers.
+
+    A drain is not broken off while the client is open: nats-py would wait for another answer, and stop reading at the
+    one it was waiting for.
+    """
+    draining = asyncio.create_task(nc.drain())
+    draining.add_done_callback(_took)
     try:
-        async with asyncio.timeout(2):
-            await nc.drain()
-    except (TimeoutError, DrainTimeoutError, Error, OSError):  # no broker to drain to: nothing left to say to it
-        with contextlib.suppress(Error, OSError, TimeoutError):  # it writes what waits, and nobody may be reading
-            async with asyncio.timeout(1):
-                await nc.close()
+        await asyncio.wait({draining}, timeout=DRAIN_S)
+    finally:
+        if not nc.is_closed:  # no broker to drain to: nothing left to say to it
+            await _hang_up(nc, draining)
+
+
+async def _hang_up(nc: Client, draining: "asyncio.Task[None]") -> None:
+    with contextlib.suppress(Error, OSError, TimeoutError):  # it writes what waits, and nobody may be reading
+        async with asyncio.timeout(HANG_UP_S):
+            await nc.close()
+    for answer in nc._pongs:  # noqa: SLF001 - nobody gives them any more, and nothing public ends the wait for them
+        if not answer.done():
+            answer.set_result(False)
+    await asyncio.wait({draining}, timeout=HANG_UP_S)
+    draining.cancel()
+
+
+def _took(draining: "asyncio.Task[None]") -> None:
+    """Why it could not be drained concerns nobody: it is closed all the same."""
+    if not draining.cancelled():
+        draining.exception()
 
 
 def _without_password(url: str) -> str:

@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from contracts.operations import ServicePaused, ServiceResumed
+from contracts.operations import OperatorActed, ServicePaused, ServiceResumed
 from eventlog.connection import Broker
 from eventlog.log import EventLog
 from eventlog.pause import Paused, pause, paused, resume
@@ -33,3 +33,8 @@ async def resume_service(broker: Broker, durable: Durable, *, by: str, why: str,
         await EventLog(broker).append(ServiceResumed(at=now, service=durable.name, by=by, why=why))
         await resume(broker, durable)
     return before
+
+
+async def note(broker: Broker, did: str, *, about: str = "", by: str, why: str, now: datetime) -> None:
+    """What a person is about to do to the whole, into the diary. Errors: Unavailable, and it is not to be done."""
+    await EventLog(broker).append(OperatorActed(at=now, did=did, about=about, by=by, why=why))

@@ -54,8 +54,8 @@ async def pause(broker: Broker, durable: Durable, *, for_s: float, reason: str) 
     info = await _info(broker, durable)
     until = (info.ts + timedelta(seconds=for_s)).astimezone(UTC).isoformat(timespec="milliseconds")
     try:
+        await _note(broker, durable, reason)  # first: nobody is to see a pause without its reason
         await broker.js.pause_consumer(durable.stream, durable.name, until)
-        await _note(broker, durable, reason)
     except (*UNREACHABLE, APIError, NatsError) as error:
         raise Unavailable(f"{durable.name} could not be paused: {type(error).__name__}") from error
     return info.pause is None or info.pause.reason != reason

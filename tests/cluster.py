@@ -24,6 +24,9 @@ from tests.waiting import eventually
 SHIPPED = ROOT / "deploy" / "nats"
 USERS = ("ingest", "scheduler", "sender", "notion_sync", "notifier", "operator")
 PASSWORDS = {f"NATS_{user.upper()}_PASSWORD": f"of-{user}-in-tests" for user in USERS}
+TESTS, TESTS_PASSWORD = "tests", "of-tests-in-tests"
+UNLIMITED = f'    {{ user: {TESTS}, password: "{TESTS_PASSWORD}" }}\n'
+"""In the copy a node runs, and never in what we ship: a user for what no user of ours may do, as filling the disk."""
 
 
 def as_user(user: str) -> dict[str, str]:
@@ -39,7 +42,10 @@ PROBE_S = 2.0
 
 
 class Node(NatsServer):
-    """A nats-server started from `deploy/nats/<config>`, bytes as shipped unless `options` replaces values in it."""
+    """A nats-server started from `deploy/nats/<config>`, as shipped but for a user of the tests' own.
+
+    `options` replaces values in it.
+    """
 
     def __init__(
         self,
@@ -70,8 +76,8 @@ class Node(NatsServer):
 
     @property
     def url(self) -> str:
-        """As the operator, who may do everything of ours."""
-        return self.url_of("operator")
+        """As the tests' own user, who may do everything."""
+        return f"nats://{TESTS}:{TESTS_PASSWORD}@127.0.0.1:{self.port}"
 
     def url_of(self, user: str) -> str:
         return f"nats://{user}:{self.environment[f'NATS_{user.upper()}_PASSWORD']}@127.0.0.1:{self.port}"
@@ -86,7 +92,9 @@ class Node(NatsServer):
             shared, replaced = re.subn(rf"^(\s*{key}:).*", rf"\g<1> {value}", shared, flags=re.MULTILINE)
             assert replaced == 1, f"{key} is not in common.conf"
         (self.folder / "common.conf").write_text(shared)
-        shutil.copy(SHIPPED / "users.conf", self.folder)
+        users = (SHIPPED / "users.conf").read_text()
+        assert users.count("users = [\n") == 1
+        (self.folder / "users.conf").write_text(users.replace("users = [\n", f"users = [\n{UNLIMITED}"))
         shutil.copy(SHIPPED / self.config, self.folder / "nats.conf")
 
     async def kill(self) -> None:

@@ -1,20 +1,18 @@
 """The broker: reachable, new enough, willing, with a clock that agrees, and room to write."""
 
-import asyncio
 import re
-from dataclasses import replace
-from urllib.parse import SplitResult, urlsplit
 
 import msgspec
 
 from cli.checks.finding import Check, Finding, Patient, not_checked, ok, trouble, warning
+from cli.checks.hello import hello
 from cli.checks.rights import lacking, permissions
 from contracts import subjects
 from eventlog import topology
 from eventlog.clock import NOISE, BrokerClock
 
 RECOMMENDED = (2, 15, 1)
-HELLO_S = 2.0
+WRITE_S = 6.0
 WRONG_S = 5.0
 """Clocks that differ by more are in trouble; by less, somebody should know."""
 
@@ -26,7 +24,7 @@ async def reachable(patient: Patient) -> list[Finding]:
     if not patient.url:
         do = "set NATS_URL to your server, or start `dripstream up` on this machine"
         return [trouble("NATS", "NATS_URL is unset, and no `dripstream up` runs on this data folder", do)]
-    answering = [each for each in patient.url.split(",") if await _says_hello(each.strip())]
+    answering = [each for each in patient.url.split(",") if await hello(each.strip())]
     if answering:
         do = (
             "set NATS_USER and NATS_PASSWORD, NATS_NKEY_SEED or NATS_CREDS to the user `operator`, with TLS NATS_TLS_CA"
@@ -34,17 +32,6 @@ async def reachable(patient: Patient) -> list[Finding]:
         return [trouble("NATS", f"a server answers at {_host(answering[0])} and does not take us", do)]
     do = "start nats-server, or set NATS_URL right; `nats-server -c FILE` says what keeps it from starting"
     return [trouble("NATS", f"nobody answers at {_host(patient.url)}", do)]
-
-
-async def _says_hello(url: str) -> bool:
-    try:
-        async with asyncio.timeout(HELLO_S):
-            reader, writer = await asyncio.open_connection(_split(url).hostname, _split(url).port or 4222)
-            hello = await reader.readline()
-            writer.close()
-    except (OSError, TimeoutError, ValueError):
-        return False
-    return hello.startswith(b"INFO ")
 
 
 async def version(patient: Patient) -> list[Finding]:
@@ -98,11 +85,11 @@ async def clock(patient: Patient) -> list[Finding]:
 
 async def writable(patient: Patient) -> list[Finding]:
     """An entry that goes by itself after a second: whether there is room can be found out only by writing."""
-    broker = replace(patient.nats, timeout_s=3.0)
+    broker = patient.nats
     subject = subjects.kv_subject(subjects.SENDS, "doctor")
     try:
         answer = await broker.nc.request(
-            subject, b"{}", timeout=broker.try_s, headers={"Nats-TTL": "1s", "Nats-Rollup": "sub"}
+            subject, b"{}", timeout=WRITE_S, headers={"Nats-TTL": "1s", "Nats-Rollup": "sub"}
         )
     except Exception as error:  # noqa: BLE001 - whatever kept it from being answered is the finding
         user = await permissions(broker)
@@ -128,10 +115,6 @@ class _Ack(msgspec.Struct):
 
 def _numbers(version: str) -> tuple[int, ...]:
     return tuple(int(each) for each in re.findall(r"\d+", version.partition("-")[0])[:3])
-
-
-def _split(url: str) -> SplitResult:
-    return urlsplit(url if "://" in url else f"nats://{url}")
 
 
 def _host(url: str) -> str:

@@ -6,7 +6,7 @@ import msgspec
 from nats.errors import Error as NatsError
 
 from contracts import subjects
-from eventlog.connection import Broker
+from eventlog.connection import Broker, Unavailable
 from eventlog.topology import DURABLES, streams
 
 ASK = "$SYS.REQ.USER.INFO"
@@ -49,7 +49,7 @@ async def permissions(broker: Broker) -> User | None:
     try:
         answer = await broker.nc.request(ASK, b"", timeout=ASK_S)
         return msgspec.json.decode(answer.data, type=_Told).data
-    except (NatsError, TimeoutError, msgspec.DecodeError):
+    except (NatsError, TimeoutError, Unavailable, msgspec.DecodeError):
         return None
 
 

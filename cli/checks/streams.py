@@ -67,7 +67,10 @@ async def _is_listening(broker: Broker, durable: Durable) -> bool:
 
 async def waiting(patient: Patient) -> list[Finding]:
     """What waits for a person."""
-    found = await failures(patient.nats)
+    try:
+        found = await failures(patient.nats)
+    except Unavailable:
+        return [not_checked("failures", "the streams cannot be read", "mend what is in trouble above first")]
     parked = Counter(each.reason for each in found if each.kind == "parked")
     emails = Counter(each.reason for each in found if each.kind != "parked")
     told = []

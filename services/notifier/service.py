@@ -15,6 +15,7 @@ from eventlog.notices import notices, standings
 from eventlog.pages import pages
 from eventlog.pause import paused, resume
 from journey.campaign import Campaign
+from services.micro import registered
 from services.notifier.handlers import OURS, Shell, work
 from services.notifier.poster import Poster
 from services.notifier.rules import Limits
@@ -31,7 +32,11 @@ async def run(broker: Broker, settings: Settings, campaigns: Mapping[str, Campai
     await _made_ready(broker)
     poster = Poster(where)
     try:
-        async with broker_clock(broker) as clock, asyncio.TaskGroup() as group:
+        async with (
+            broker_clock(broker) as clock,
+            registered(broker, "notifier", "posts alerts and signups to a chat"),
+            asyncio.TaskGroup() as group,
+        ):
             shell = Shell(
                 notices=notices(broker),
                 poster=poster,

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 from contracts import subjects
 from contracts.base import Fact
+from contracts.ids import contact_id
 from contracts.subjects import fact_subject
 from eventlog import topology
 from eventlog.connection import Broker, Unavailable, connect
@@ -59,6 +60,11 @@ class People:
         await append_for_certain(log, fact)
         self.due[person] = due
         self.acknowledged.append(fact_subject(fact))
+
+    def taken(self, person: str, name: str) -> None:
+        """A form that ingest took just now, as the fact of this name."""
+        self.due[person] = datetime.now(UTC)
+        self.acknowledged.append(f"events.{contact_id(person)}.signup_received.{name}")
 
     def lateness(self, postman: Postman) -> list[float]:
         """Seconds of each email, the latest at the end."""

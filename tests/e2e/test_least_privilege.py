@@ -1,11 +1,14 @@
 """Every service as its own user, on the configuration we ship: all of their work, and not one right missing."""
 
+import signal
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from cli.main import dripstream
 from cli.runtime import DURABLES, SERVICES
 from contracts import subjects
 from contracts.ids import contact_id
@@ -15,14 +18,14 @@ from eventlog.timers import Timers
 from tests.cluster import Node, as_user
 from tests.e2e.conftest import FASTER
 from tests.e2e.people import MARIA, TOM
-from tests.e2e.processes import Machine, machine
+from tests.e2e.processes import Machine, Program, machine
 from tests.e2e.site import Site, each_email_was_sent_once, has_handled_all, site, subjects_in
+from tests.e2e.test_micro import listed
 from tests.waiting import eventually
 
 NOBODY = contact_id("nobody@example.com")
 EMAIL = MARIA.again(email="somebody@example.com").email_id("email-1")
-NOWHERE = {"NOTIFY_WEBHOOK_URL": "http://127.0.0.1:9/nobody"}
-"""Whatever tells somebody of it has nobody to tell; it asks the broker all the same."""
+BY = ("--by", "grace", "--why", "asked by phone")
 
 
 @pytest.fixture
@@ -34,7 +37,8 @@ async def node(tmp_path: Path) -> AsyncIterator[Node]:
 @pytest.fixture
 def here(tmp_path: Path, node: Node) -> Iterator[Machine]:
     address = f"nats://127.0.0.1:{node.port}"
-    with machine(tmp_path, NATS_URL=address, TEMPLATES="notion", **FASTER, **NOWHERE, **as_user("operator")) as made:
+    with machine(tmp_path, NATS_URL=address, TEMPLATES="notion", **as_user("operator")) as made:
+        made.environment["NOTIFY_WEBHOOK_URL"] = f"http://127.0.0.1:{made.sandbox_port}/discord/api/webhooks/12/t0ken"
         yield made
 
 
@@ -45,7 +49,16 @@ async def broker(node: Node) -> AsyncIterator[Broker]:
 
 
 @pytest.fixture
-async def running(here: Machine) -> AsyncIterator[Site]:
+async def running(here: Machine, broker: Broker) -> AsyncIterator[Site]:
+    """In compressed time."""
+    here.environment |= FASTER
+    async with all_services(here, broker) as found:
+        yield found
+
+
+@asynccontextmanager
+async def all_services(here: Machine, broker: Broker) -> AsyncIterator[Site]:
+    """Ready, and the notifier too: it tells only what comes after its first start."""
     answer = await here.run("init")
     assert answer.code == 0, answer.err
     here.start("sandbox")
@@ -53,6 +66,7 @@ async def running(here: Machine) -> AsyncIterator[Site]:
         for name in SERVICES:
             here.start(name, **as_user(name.replace("-", "_")))
         await found.ready()
+        await eventually(lambda: all_exist(broker), timeout=60)
         await found.lift_limits()
         yield found
 
@@ -63,7 +77,7 @@ def refused(node: Node) -> list[str]:
 
 
 async def test_a_journey_with_trouble_on_the_way(here: Machine, running: Site, broker: Broker, node: Node) -> None:
-    """A signup, a refused email and another try, a pause, messages nobody can read, and every replay."""
+    """A signup told in the chat, a refused email and another try, a pause, unreadable messages, every replay."""
     first = MARIA.email_id("email-1")
     await running.add_fault(
         api="resend", action="status", status=422, name="validation_error", match={"contains": first}, times=1
@@ -80,6 +94,8 @@ async def test_a_journey_with_trouble_on_the_way(here: Machine, running: Site, b
     await running.has_finished(TOM)
     await each_email_was_sent_once(running, broker, TOM)
     assert len(await running.mails(MARIA)) == 7
+    assert any(MARIA.first_name in said for said in await chat(running))
+    await eventually(lambda: are_listed(broker), timeout=10)
     assert (await here.run("notion", "rebuild", "--dry-run")).code == 0
 
     await make_unreadable(broker)
@@ -89,6 +105,14 @@ async def test_a_journey_with_trouble_on_the_way(here: Machine, running: Site, b
         assert (await here.run("replay", service, "-f")).code == 0
     await eventually(lambda: has_handled_all(broker), timeout=30)
     assert refused(node) == []
+
+
+async def chat(running: Site) -> list[str]:
+    return [each["text"] for each in (await running.sandbox.get("/_control/chat")).json()]
+
+
+async def are_listed(broker: Broker) -> bool:
+    return await listed(broker) == {f"dripstream-{name}" for name in SERVICES}
 
 
 async def says(here: Machine, words: str) -> bool:
@@ -130,6 +154,42 @@ async def test_lost_timers_and_deleted_consumers_are_mended(
 async def all_exist(broker: Broker) -> bool:
     calls = [f"CONSUMER.INFO.{durable.stream}.{durable.name}" for durable in DURABLES.values()]
     return not any(["error" in msgspec.json.decode(await broker.request(call)) for call in calls])
+
+
+COMMANDS = (
+    "init", "init --apply", "doctor", "pending", f"contact {MARIA.email}", "failures", "stats", "stats --targets",
+    "export", f"hold {MARIA.email}", f"resume {MARIA.email}", f"cancel {MARIA.email} --step nurture/email-3",
+    f"send-now {MARIA.email} --step nurture/email-4", "pause --for 1h", "resume", "pause notion-sync --for 1h",
+    "resume notion-sync", f"trigger christmas-2025 paid {MARIA.email}", "retry --all", "discard --all",
+    "replay scheduler -f", "replay notion-sync -f", "restored --down-since 2020-01-01 -f", "notion check",
+    "notion rebuild", "notion drift", "notifier test",
+)  # fmt: skip
+NEVER_ENDS = {"tail"}
+NEEDS_NO_BROKER = {"simulate", "schema", "campaigns", "templates", "sandbox"}
+RUN_A_BROKER = {"demo", "up"}
+
+
+def test_every_command_is_tried_as_the_operator() -> None:
+    tried = {command.split()[0] for command in COMMANDS} | NEVER_ENDS | set(SERVICES)
+    assert set(dripstream.commands) - tried - NEEDS_NO_BROKER - RUN_A_BROKER == set()
+
+
+async def test_the_operator_may_do_what_every_command_does(here: Machine, broker: Broker, node: Node) -> None:
+    """With production's delays, so that there are emails to decide about."""
+    async with all_services(here, broker) as running:
+        await running.sign_up(MARIA)
+        await running.has_sent(1)
+        tail = here.start("tail", "--since", "1h")
+        answers = {command: await here.run(*command.split(), within_s=60) for command in COMMANDS}
+        await eventually(lambda: has_said(tail, "operator_held"), timeout=20)
+        assert await tail.stop(signal.SIGINT) == 0
+    assert [line for line in refused(node) if "authentication" not in line] == []  # doctor tries to get in without
+    assert "user operator may do as the operator needs" in answers.pop("doctor").out  # what else it finds is not ours
+    assert {command: answer.err for command, answer in answers.items() if answer.code} == {}
+
+
+async def has_said(program: Program, words: str) -> bool:
+    return words in program.out
 
 
 async def test_a_service_as_another_ones_user_ends_and_names_it(here: Machine, node: Node) -> None:

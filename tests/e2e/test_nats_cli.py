@@ -12,11 +12,13 @@ import pytest
 
 from cli.runtime import SERVICES
 from eventlog import topology
+from eventlog.connection import connect
 from eventlog.parked import ParkingLot
 from services.settings import ROOT
+from tests.cluster import PASSWORDS, Node, as_user
 from tests.e2e.people import PEOPLE
 from tests.e2e.processes import DRIPSTREAM, Machine, machine
-from tests.e2e.site import SIGNUP, broker_of, started
+from tests.e2e.site import SIGNUP, started
 from tests.waiting import eventually, is_idle
 
 NATS = shutil.which("nats")
@@ -63,18 +65,26 @@ def recipes() -> list[Recipe]:
 
 @pytest.fixture(scope="module")
 async def ran(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[list[Ran]]:
-    """One person who has got the first email of seven, one message nobody can read, and then the whole page."""
-    with machine(tmp_path_factory.mktemp("page")) as made:
-        async with started(made) as site:
-            answer = await site.webhooks.post(SIGNUP, json={**PEOPLE[0].form(), "email": "ada@example.com"})
-            answer.raise_for_status()
-            await site.has_sent(1)
-            async with broker_of(made) as broker:
-                await broker.nc.publish(UNREADABLE, b'{"type": "signup_received"}')
-                for durable in topology.DURABLES:
-                    await eventually(lambda each=durable: is_idle(broker, each), timeout=30)  # type: ignore[misc]
-                assert await ParkingLot(broker).all()
-            yield await in_a_terminal(made)
+    """One person who has got the first email of seven, one message nobody can read, and then the whole page.
+
+    On the configuration we ship, as its user `operator`.
+    """
+    folder = tmp_path_factory.mktemp("page")
+    async with Node(folder / "nats") as node:
+        url = f"nats://127.0.0.1:{node.port}"
+        with machine(folder, NATS_URL=url, **as_user("operator")) as made:
+            chat = f"http://127.0.0.1:{made.sandbox_port}/discord/api/webhooks/12/t0ken"
+            async with started(made, NOTIFY_WEBHOOK_URL=chat) as site:
+                answer = await site.webhooks.post(SIGNUP, json={**PEOPLE[0].form(), "email": "ada@example.com"})
+                answer.raise_for_status()
+                await site.has_sent(1)
+                async with connect(node.url, name="test", patience_s=10) as broker:
+                    await broker.nc.publish(UNREADABLE, b'{"type": "signup_received"}')
+                    for durable in topology.DURABLES:
+                        await eventually(lambda each=durable: is_idle(broker, each), timeout=30)  # type: ignore[misc]
+                    assert await ParkingLot(broker).all()
+                yield await in_a_terminal(made)
+        assert "Violation" not in node.log_file.read_text()
 
 
 async def in_a_terminal(made: Machine) -> list[Ran]:
@@ -84,11 +94,10 @@ async def in_a_terminal(made: Machine) -> list[Ran]:
     page = made.folder / "page.sh"
     page.write_text("stty cols 250 rows 50\n" + "".join(steps))
     environment = {
-        **made.environment,
+        **{name: value for name, value in made.environment.items() if name not in as_user("operator")},
         "PATH": f"{Path(str(NATS)).parent}:{DRIPSTREAM.parent}:{os.environ['PATH']}",
         "XDG_CONFIG_HOME": str(made.folder / "config"),
-        "NATS_URL": made.nats_url,
-        "NATS_OPERATOR_PASSWORD": "secret",
+        "NATS_OPERATOR_PASSWORD": PASSWORDS["NATS_OPERATOR_PASSWORD"],
     }
     process = await asyncio.create_subprocess_exec(
         "script", "-qec", f"bash {page}", "/dev/null", cwd=made.folder, env=environment,

@@ -172,7 +172,7 @@ async def test_an_export_that_fails_leaves_the_file_as_it_was(slow: Site) -> Non
 @pytest.mark.parametrize(
     ("args", "hint"),
     [
-        (("resume", "sendr"), "is neither a service (sender, scheduler, notion-sync) nor a person"),
+        (("resume", "sendr"), "is neither a service (sender, scheduler, notion-sync, notifier) nor a person"),
         (("hold",), "name a person, or say --campaign NAME --all"),
         (("hold", MARIA.email, "--all"), "name a person, or say --campaign NAME --all"),
         (("cancel", "--all"), "name a person, or say --campaign NAME --all"),

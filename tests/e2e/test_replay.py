@@ -27,7 +27,7 @@ async def test_a_replay_restores_lost_timers_and_nothing_else(here: Machine) -> 
         assert await timers.pending() == before
         assert len(before) == 12
         assert await up.count() == 2
-    assert (answer.code, answer.out) == (0, "scheduler reads 4 facts again\n")
+    assert (answer.code, answer.out) == (0, "scheduler reads 5 facts again\n")  # the last says who asked for it
 
 
 async def test_lost_timers_mid_journey_are_restored_and_each_email_is_sent_once(up: Site, broker_of_up: Broker) -> None:

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from cli.failures import Who, failures, retry
+from cli.failures import failures, retry
+from cli.who import Who
 from contracts.facts import EmailAttemptFailed, EmailUnknown, SignupReceived
 from eventlog import topology
 from eventlog.connection import Broker

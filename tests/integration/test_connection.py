@@ -1,14 +1,16 @@
 """Writes that are not heard, and connections that do not come back."""
 
 import asyncio
+import gc
 import os
 import signal
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from urllib.parse import urlparse
 
+import psutil
 import pytest
 from nats.aio.client import Server
 from nats.errors import OutboundBufferLimitError
@@ -28,10 +30,20 @@ async def frozen(nats: NatsServer) -> AsyncIterator[None]:
     """It takes what is sent, and answers when it is thawed."""
     assert nats.pid
     os.kill(nats.pid, signal.SIGSTOP)
+    await eventually(lambda: _is_stopped(nats))
     try:
         yield
     finally:
         os.kill(nats.pid, signal.SIGCONT)
+
+
+async def _is_stopped(nats: NatsServer) -> bool:
+    """Every thread of it: the signal reaches one after the other."""
+    return {_state(thread.id) for thread in psutil.Process(nats.pid).threads()} == {psutil.STATUS_STOPPED}
+
+
+def _state(thread: int) -> str:
+    return str(psutil.Process(thread).status())
 
 
 @pytest.fixture
@@ -137,3 +149,22 @@ async def test_leaving_a_broker_that_reads_nothing_any_more_takes_seconds(nats_s
         began = time.monotonic()
     os.kill(nats_server.pid, signal.SIGCONT)
     assert time.monotonic() - began < 10
+
+
+async def test_leaving_a_broker_that_hangs_waits_for_no_answer(nats_server: NatsServer) -> None:
+    """Also where something is subscribed to, whose end the broker would have to confirm, and it wakes up after all.
+
+    Broken off, nats-py waits 10 s for another answer; and the answer that was given up ends its reader.
+    """
+    gc.collect()  # what other tests left
+    failed: list[dict[str, object]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: failed.append(context))
+    async with AsyncExitStack() as stack:
+        async with connect(nats_server.url, name="test", patience_s=5) as broker:
+            await broker.nc.subscribe("test")
+            await stack.enter_async_context(frozen(nats_server))
+            began = time.monotonic()
+        assert broker.nc.is_closed
+        assert time.monotonic() - began < 8
+    gc.collect()  # an error that nobody took is told when it is thrown away
+    assert failed == []

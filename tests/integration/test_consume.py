@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
-from nats.js.api import DeliverPolicy
+from nats.js.api import ConsumerPause, DeliverPolicy
 from nats.js.errors import NotFoundError
 
 from contracts import subjects
@@ -20,7 +20,7 @@ from eventlog.connection import Broker, Unavailable
 from eventlog.consume import Consumer
 from eventlog.log import EventLog
 from eventlog.outcomes import Done, Item, Outcome, Park, Pause, Retry, Work
-from eventlog.pause import paused, resume
+from eventlog.pause import Paused, pause, paused, resume
 from eventlog.server import NatsServer
 from tests.factories import make_email_sent, make_signup
 from tests.waiting import eventually, is_idle
@@ -258,6 +258,22 @@ async def test_a_pause_is_on_the_broker_with_its_reason_and_lifted_by_hand(broke
         await resume(broker, topology.SCHEDULER)
         await eventually(lambda: settled(broker))
     assert len(seen.batches) == 3
+
+
+async def test_nobody_sees_a_pause_without_its_reason(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever looks between the two writes would take it for somebody's by hand."""
+    to_pause, seen = broker.js.pause_consumer, list[Paused | None]()
+
+    async def look_after(stream: str, name: str, until: str) -> ConsumerPause:
+        done = await to_pause(stream, name, until)
+        seen.append(await paused(broker, topology.SCHEDULER))
+        return done
+
+    monkeypatch.setattr(broker.js, "pause_consumer", look_after)
+    assert await pause(broker, topology.SCHEDULER, for_s=60, reason="quota")
+    [found] = seen
+    assert found
+    assert found.reason == "quota"
 
 
 async def is_paused(broker: Broker) -> bool:

@@ -5,8 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from cli.failures import Failure, Who, chosen, discard, failures, retry
+from cli.failures import Failure, chosen, discard, failures, retry
 from cli.restored import set_aside
+from cli.who import Who
 from cli.whom import Cannot
 from contracts import subjects
 from contracts.ids import contact_id

@@ -2,7 +2,7 @@
 
 import pytest
 
-from cli.failures import Who
+from cli.who import Who
 from cli.whom import Cannot, meant
 from cli.wishes import in_campaign, kept_by, make
 from contracts.ids import contact_id

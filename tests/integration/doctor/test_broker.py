@@ -9,7 +9,7 @@ import pytest
 from nats.errors import Error as NatsError
 from nats.js.errors import APIError
 
-from cli.checks import disk, nats, streams
+from cli.checks import disk, nats, passwords, streams
 from cli.checks.finding import Patient
 from cli.checks.rights import User, lacking, matches, permissions
 from cli.doctor import patient as patient_of
@@ -22,6 +22,7 @@ from eventlog.pause import pause
 from eventlog.server import NatsServer, free_port
 from services.sandbox.app import Sandbox
 from services.settings import ROOT
+from tests.cluster import Node
 from tests.disk import Disk, require_disks
 from tests.factories import NOW, make_email_failed, make_signup
 from tests.integration.doctor.kit import listening, looked_at, settings, troubles
@@ -65,15 +66,30 @@ async def test_a_server_that_does_not_take_us_is_told_with_the_settings_that_say
     assert "NATS_USER" in found["NATS"].do
 
 
+@pytest.mark.parametrize("empty", ["", "''"])
+async def test_an_empty_variable_of_what_we_ship_is_found_on_whichever_server(
+    tmp_path: Path, sandbox: Sandbox, empty: str
+) -> None:
+    careless = {"NATS_SENDER_PASSWORD": empty, "NATS_OPERATOR_PASSWORD": empty}
+    async with Node(tmp_path / "one") as one, Node(tmp_path / "two", environment=careless) as two:
+        for url, state in ((one.url, "ok"), (f"{one.url},{two.url}", "trouble")):
+            async with patient_of(settings(url, sandbox, tmp_path)) as patient:
+                found = (await looked_at(patient, passwords.CHECKS))["NATS passwords"]
+            assert found.state == state
+    assert found.detail.endswith(": sender, operator")
+
+
 class Locked(NatsServer):
     """With a user who may do little."""
 
     def write_config(self) -> None:
         super().write_config()
         config = self.folder / "nats.conf"
-        limited = 'permissions: {publish: ["$SYS.REQ.USER.INFO", "$JS.API.INFO"], subscribe: ["_INBOX_doctor.>"]}'
+        limited = 'permissions: {publish: ["$SYS.REQ.USER.INFO", "$JS.API.INFO"], subscribe: ["_INBOX_reader.>"]}'
+        silent = '{user: silent, password: a-password, permissions: {publish: "x", subscribe: "_INBOX_silent.>"}}'
         config.write_text(
-            config.read_text() + f"authorization {{ users = [{{user: reader, password: a-password, {limited}}}] }}\n"
+            config.read_text()
+            + f"authorization {{ users = [{{user: reader, password: a-password, {limited}}}, {silent}] }}\n"
         )
 
 
@@ -82,11 +98,49 @@ async def test_a_user_who_may_not_do_what_operators_do_is_found(tmp_path: Path) 
         url = server.url.replace("nats://", "nats://reader:a-password@")
         async with connect(url, name="doctor", patience_s=5) as broker:
             user = await permissions(broker)
+        async with connect(
+            server.url.replace("nats://", "nats://silent:a-password@"), name="x", patience_s=5
+        ) as broker:
+            assert await permissions(broker) is None
     assert user
     assert user.user == "reader"
     missing = lacking(user, "$JS.API")
     assert "$JS.API.INFO" not in missing
     assert {"$JS.API.CONSUMER.PAUSE.KV_timers.sender", "$JS.API.STREAM.UPDATE.EVENTS"} < set(missing)
+
+
+class Careless(NatsServer):
+    """Where a variable of users.conf was set, and empty."""
+
+    def write_config(self) -> None:
+        super().write_config()
+        config = self.folder / "nats.conf"
+        users = '{user: sender, password: ""}, {user: ingest, password: p1}, {user: operator, password: p2}'
+        config.write_text(config.read_text() + f"authorization {{ users = [{users}] }}\n")
+
+
+class Open(NatsServer):
+    """Who listens to everybody, and asks nobody."""
+
+    def write_config(self) -> None:
+        super().write_config()
+        config = self.folder / "nats.conf"
+        config.write_text(config.read_text().replace("127.0.0.1:", "0.0.0.0:"))
+
+
+async def test_a_service_that_gets_in_with_an_empty_password_is_found(tmp_path: Path, sandbox: Sandbox) -> None:
+    async with Careless(tmp_path / "nats") as server:
+        operator = settings(server.url, sandbox, tmp_path, nats_user="operator", nats_password="p2")
+        async with patient_of(operator) as patient:
+            found = (await looked_at(patient, passwords.CHECKS))["NATS passwords"]
+    assert (found.state, found.detail) == ("trouble", "with an empty password the server takes: sender")
+    assert "deploy/make-secrets.sh" in found.do
+
+
+async def test_a_server_that_listens_to_everybody_and_asks_nobody_is_found(tmp_path: Path, sandbox: Sandbox) -> None:
+    for kind, state in ((Open, "warning"), (NatsServer, "ok")):
+        async with kind(tmp_path / state) as server, patient_of(settings(server.url, sandbox, tmp_path)) as patient:
+            assert (await looked_at(patient, passwords.CHECKS))["NATS passwords"].state == state
 
 
 def test_a_user_without_limits_may_do_everything() -> None:
