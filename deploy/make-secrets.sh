@@ -5,7 +5,7 @@
 # has all of them, for the server. What exists is kept, so run it again after an upgrade that brings a new service.
 # To change a password, remove its two files, run this, and start the broker and that service again.
 #
-# --dev: for the containers of profile dev. Ingest then takes unsigned webhooks.
+# --dev: for the containers of profile dev. Ingest then takes unsigned webhooks, and the notifier posts to the sandbox.
 set -eu
 
 dir=${1:?"say where: $0 /etc/dripstream/secrets"}
@@ -18,7 +18,7 @@ password() { printf 'p%s\n' "$(od -An -N24 -tx1 /dev/urandom | tr -d ' \n')"; }
 write() { cat >"$1.new" && chmod 444 "$1.new" && mv "$1.new" "$1"; }
 
 # Nobody else on this machine gets past the folder itself. Inside, a container's user has to read its own.
-[ -d "$dir" ] || mkdir -m 700 -p "$dir"
+[ -d "$dir" ] || { mkdir -p "$dir" && chmod 700 "$dir"; }
 umask 022
 for service in ingest scheduler sender notion-sync notifier operator; do
   mkdir -p "$dir/nats" "$dir/$service"
@@ -28,5 +28,8 @@ for service in ingest scheduler sender notion-sync notifier operator; do
   [ -f "$dir/$service/.env" ] || echo NATS_PASSWORD_FILE=/run/dripstream/nats_password | write "$dir/$service/.env"
 done
 if [ "${2:-}" = --dev ]; then
-  printf '%s\n' NATS_PASSWORD_FILE=/run/dripstream/nats_password DRIPSTREAM_ALLOW_UNSIGNED=true | write "$dir/ingest/.env"
+  for more in ingest/DRIPSTREAM_ALLOW_UNSIGNED=true \
+    notifier/NOTIFY_WEBHOOK_URL=http://sandbox:8025/discord/api/webhooks/1/dev; do
+    printf '%s\n' NATS_PASSWORD_FILE=/run/dripstream/nats_password "${more#*/}" | write "$dir/${more%%/*}/.env"
+  done
 fi

@@ -64,7 +64,7 @@ def configured(settings: Settings) -> Target:
     """Errors: ValueError, saying what to set."""
     if settings.notify_webhook_url is None:
         raise ValueError(NEEDED)
-    return target(settings.notify_webhook_url.get_secret_value())
+    return target(settings.notify_webhook_url.get_secret_value(), sandbox=settings.sandbox_url)
 
 
 def limits(settings: Settings) -> Limits:

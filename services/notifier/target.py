@@ -28,8 +28,8 @@ class Target:
         return f"{self.kind} form, {self.host}"
 
 
-def target(address: str) -> Target:
-    """Errors: ValueError, which does not repeat the address."""
+def target(address: str, *, sandbox: str | None = None) -> Target:
+    """`sandbox` is where ours runs, if elsewhere than on this machine. Errors: ValueError, without the address."""
     try:
         parts = urlsplit(address.strip())
         host, _ = parts.hostname or "", parts.port
@@ -37,8 +37,8 @@ def target(address: str) -> Target:
         raise ValueError("NOTIFY_WEBHOOK_URL is not an address") from None
     if parts.scheme not in {"http", "https"} or not host:
         raise ValueError("NOTIFY_WEBHOOK_URL is not an address: it begins with https:// and names a host")
-    if parts.scheme == "http" and not _is_loopback(host):
-        raise ValueError("NOTIFY_WEBHOOK_URL: only https leaves this machine, http is for loopback alone")
+    if parts.scheme == "http" and not (_is_loopback(host) or _is_sandbox(parts, sandbox)):
+        raise ValueError("NOTIFY_WEBHOOK_URL: only https leaves this machine, http is for loopback and our sandbox")
     return _discord(parts) if _is_discord(parts.path) else Target("slack", host, urlunsplit(parts))
 
 
@@ -53,6 +53,12 @@ def _discord(parts: SplitResult) -> Target:
         raise ValueError("NOTIFY_WEBHOOK_URL ends with /github, which takes what GitHub sends: leave that off")
     query = [*((name, value) for name, value in parse_qsl(parts.query) if name != "wait"), ("wait", "true")]
     return Target("discord", str(parts.hostname), urlunsplit(parts._replace(query=urlencode(query))))
+
+
+def _is_sandbox(parts: SplitResult, sandbox: str | None) -> bool:
+    """Its port as well: nothing else on that machine is meant."""
+    ours = urlsplit(sandbox or "")
+    return bool(ours.hostname) and (parts.hostname, parts.port) == (ours.hostname, ours.port)
 
 
 def _is_loopback(host: str) -> bool:

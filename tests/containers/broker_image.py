@@ -4,6 +4,7 @@ A pytest plugin: `pytest -p tests.containers.broker_image tests/integration`, or
 how many were left out: those that use no broker, and those that stop or start one of their own.
 """
 
+import hashlib
 import os
 import re
 
@@ -12,8 +13,10 @@ import pytest
 from testcontainers.community.nats import NatsContainer
 
 from services.settings import ROOT
+from tests.containers.docker import docker
 
 os.environ.setdefault("TESTCONTAINERS_RYUK_DISABLED", "true")  # its image may not be at hand; we end what we start
+NAME = f"dripstream-test-broker-{hashlib.sha256(str(ROOT).encode()).hexdigest()[:6]}"
 PINNED = re.search(r"image: (nats:\S+)", (ROOT / "deploy" / "compose.yml").read_text())
 
 
@@ -22,9 +25,11 @@ class BrokerImage:
 
     def __init__(self, image: str) -> None:
         self.image = image
-        self.container = NatsContainer(image).with_command("--jetstream --store_dir /data --http_port 8222")
+        self.container = NatsContainer(image).with_name(NAME).with_tmpfs_mount("/data")
+        self.container.with_command("--jetstream --store_dir /data --http_port 8222")
 
     def start(self) -> None:
+        docker("rm", "--force", "--volumes", NAME)  # of a run that was killed
         self.container.start()
         os.environ["NATS_URL"] = self.container.nats_uri()
 
@@ -44,9 +49,6 @@ class BrokerImage:
         if not status["total_connections"]:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
-    def pytest_unconfigure(self) -> None:
-        self.container.stop()
-
 
 def _on_given_broker(item: pytest.Item) -> bool:
     fixtures = getattr(item, "fixturenames", ())
@@ -59,5 +61,6 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     if not PINNED:
         raise pytest.UsageError("deploy/compose.yml pins no image of nats")
     broker = BrokerImage(PINNED[1])
+    early_config.add_cleanup(broker.container.stop)  # also where no test is ever reached
     broker.start()
     early_config.pluginmanager.register(broker, "broker-image")

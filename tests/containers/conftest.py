@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.containers.docker import Stack, build_image, docker, stack
+from tests.containers.docker import IMAGE, Stack, build_image, docker, stack
 from tests.e2e.processes import Machine
 from tests.e2e.site import Site
 
@@ -23,13 +23,23 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.container)
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Whoever runs `make test` should know what it has not shown."""
+    left_out = [item for item in terminalreporter.stats.get("deselected", []) if item.get_closest_marker("container")]
+    if left_out:
+        terminalreporter.write_line(
+            f"{len(left_out)} tests on containers are not among these: `make compose-test` runs them, and "
+            "`make test-containers` runs the tests of the broker on its image. Both need Docker."
+        )
+
+
 @pytest.fixture(scope="session")
 def image() -> str:
-    """Built once, by the Dockerfile."""
+    """Built once, by compose."""
     found = docker("version", "--format", "{{.Server.Version}}")
     assert found.code == 0, f"these tests need a Docker engine: {found.err.strip()}"
     build_image()
-    return "dripstream"
+    return IMAGE
 
 
 @asynccontextmanager

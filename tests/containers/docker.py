@@ -7,15 +7,16 @@ import socket
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from eventlog.server import free_port
 from services.settings import ROOT
 from tests.e2e.processes import Answer
 
-IMAGE = "dripstream"
+IMAGE = "dripstream:test"
 COMPOSE, CLUSTER = ROOT / "deploy" / "compose.yml", ROOT / "deploy" / "compose.cluster.yml"
+PROFILES = ("dev", "notify", "monitoring", "cli")
 PASSED_ON = ("PATH", "HOME", "DOCKER_HOST", "DOCKER_BUILDKIT", "DOCKER_CONFIG", "DOCKER_CERT_PATH", "DOCKER_TLS_VERIFY")
 """A setting of whoever runs the tests must not reach the stack."""
 
@@ -33,11 +34,17 @@ def docker(*args: str, within_s: float = RUN_S, environment: Mapping[str, str] |
 
 
 def build_image() -> None:
-    """As the Dockerfile says to; through the mirror of packages that this machine uses, if it has one."""
-    mirror = os.environ.get("PIP_INDEX_URL")
-    args = ("--build-arg", f"PIP_INDEX_URL={mirror}") if mirror else ()
-    built = docker("build", "-f", str(ROOT / "deploy/Dockerfile"), "-t", IMAGE, *args, str(ROOT), within_s=BUILD_S)
+    """As `up` does it where the image is missing. It is kept, so that the next build is short."""
+    before = _image_id()
+    passed = {name: os.environ[name] for name in ("PIP_INDEX_URL",) if name in os.environ}
+    built = docker("compose", "-f", str(COMPOSE), "build", within_s=BUILD_S, environment={"IMAGE": IMAGE, **passed})
     assert built.code == 0, built.out[-3000:] + built.err[-3000:]
+    if before not in {"", _image_id()}:
+        docker("image", "rm", before)
+
+
+def _image_id() -> str:
+    return docker("images", "-q", "--no-trunc", IMAGE).out.strip()
 
 
 def free_pair() -> int:
@@ -86,7 +93,12 @@ class Stack:
     def environment(self) -> dict[str, str]:
         ports = {"SANDBOX_PORT": self.sandbox_port, "NATS_PORT": self.nats_port}
         ingest = f"{self.ingest_port}-{self.ingest_port + 1}" if CLUSTER in self.files else str(self.ingest_port)
-        return {"INGEST_PORT": ingest, **{name: str(port) for name, port in ports.items()}, **self.settings}
+        return {
+            "IMAGE": IMAGE,
+            "INGEST_PORT": ingest,
+            **{name: str(port) for name, port in ports.items()},
+            **self.settings,
+        }
 
     def do(self, *args: str, within_s: float = RUN_S) -> str:
         answer = self.compose(*args, within_s=within_s)
@@ -113,7 +125,10 @@ class Stack:
         return dict(json.loads(self.do("config", "--format", "json")))
 
     def down(self) -> None:
-        self.do("down", "--volumes", "--remove-orphans", "--timeout", "10")
+        """Of every profile: one that was started may be left out now. What is thrown away need not finish anything."""
+        every = replace(self, profiles=PROFILES)
+        every.compose("kill")
+        every.do("down", "--volumes", "--remove-orphans")
 
 
 @contextmanager
@@ -126,5 +141,10 @@ def stack(**options: Any) -> Iterator[Stack]:
     finally:
         print(made.compose("logs", "--no-color", "--tail", "40").out)
         made.down()
-        left = docker("ps", "-aq", "--filter", f"label=com.docker.compose.project={made.project}").out
-    assert left == ""
+    assert left_of(made.project) == ""
+
+
+def left_of(project: str) -> str:
+    """Containers, volumes and networks, by their ids."""
+    of_it = ("-q", "--filter", f"label=com.docker.compose.project={project}")
+    return "".join(docker(*kind, *of_it).out for kind in (("ps", "-a"), ("volume", "ls"), ("network", "ls")))

@@ -5,11 +5,11 @@ from pathlib import Path
 
 from tests.containers.conftest import SLOW, site_of
 from tests.containers.docker import CLUSTER, COMPOSE, Stack, docker, stack
-from tests.containers.test_dev_stack import each_email_came_once, is_signed_up
+from tests.containers.test_dev_stack import each_email_came_once, is_signed_up, is_told, told
 from tests.e2e.people import MARIA, TOM
 from tests.e2e.test_bookings import has_mails
 
-TWICE = ("ingest", "scheduler", "sender", "notion-sync")
+TWICE = ("ingest", "scheduler", "sender", "notion-sync", "notifier")
 
 
 async def test_signups_become_emails_with_a_node_and_one_of_each_worker_gone(image: str, tmp_path: Path) -> None:
@@ -19,11 +19,15 @@ async def test_signups_become_emails_with_a_node_and_one_of_each_worker_gone(ima
         async with site_of(cluster, tmp_path) as site:
             await is_signed_up(site, MARIA)
             await has_mails(site, MARIA.email, 1)
-            gone = [running(cluster, service)[0] for service in ("nats-2", "scheduler", "sender", "notion-sync")]
+            await is_told(site, MARIA)
+            gone = [running(cluster, each)[0] for each in ("nats-2", "scheduler", "sender", "notion-sync", "notifier")]
             assert docker("kill", *gone).code == 0
-            late = replace(TOM, email="late@example.com")
+            late, later = (replace(person, email=f"late-{person.email}") for person in (TOM, MARIA))
             await is_signed_up(site, late)
-            await each_email_came_once(site, MARIA, late)
+            await is_signed_up(site, later)
+            await each_email_came_once(site, MARIA, late, later)
+            await is_told(site, later)
+            assert await told(site) == {MARIA.contact: 1, later.contact: 1}
 
 
 def running(of: Stack, service: str) -> list[str]:

@@ -4,6 +4,7 @@ import base64
 import json
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,11 +13,12 @@ import pytest
 from standardwebhooks.webhooks import Webhook
 
 from services.settings import ROOT
-from tests.containers.docker import Stack, stack
+from tests.containers.docker import IMAGE, Stack, docker, stack
 from tests.e2e.people import MARIA
 from tests.waiting import eventually
 
 KEY = "whsec_" + base64.b64encode(b"a secret of thirty-two bytes, ok").decode()
+NEXT = f"{IMAGE}-next"
 SCRIPT = ROOT / "deploy" / "make-secrets.sh"
 
 
@@ -24,16 +26,37 @@ def make_secrets(folder: Path) -> None:
     subprocess.run([str(SCRIPT), str(folder)], check=True)  # noqa: S603 - our own script
 
 
-@pytest.fixture
-def secrets(tmp_path: Path) -> Path:
-    make_secrets(tmp_path / "secrets")
-    return tmp_path / "secrets"
+@pytest.fixture(scope="module")
+def secrets(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("production") / "secrets"
+    make_secrets(folder)
+    (folder / "ingest" / "signup_webhook_secret").write_text(KEY + "\n")
+    return folder
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def production(image: str, secrets: Path) -> Iterator[Stack]:
-    with stack(name="production", profiles=(), settings={"SECRETS_DIR": str(secrets)}) as made:
+    """On a server where somebody tried it out first, and left the sandbox running. The keys of Resend and Notion are
+    forgotten.
+    """
+    settings = {"SECRETS_DIR": str(secrets), "SIGNUP_WEBHOOK_SECRET_FILE": "/run/dripstream/signup_webhook_secret"}
+    with stack(name="production", profiles=(), settings=settings) as made:
+        replace(made, profiles=("dev",), settings={}).up("sandbox")
+        made.up("ingest")
+        made.do("up", "-d", "--no-build", "sender", "notion-sync")
         yield made
+
+
+async def sign_up(production: Stack, *, key: str | None = KEY) -> httpx.Response:
+    body, now = json.dumps(MARIA.form()), datetime.now(UTC)
+    headers = {"content-type": "application/json"}
+    if key:
+        signature = Webhook(key).sign("msg_1", now, body)
+        headers |= {
+            "webhook-id": "msg_1", "webhook-timestamp": str(int(now.timestamp())), "webhook-signature": signature
+        }  # fmt: skip
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{production.ingest_port}") as client:
+        return await client.post("/webhook/christmas-signup", content=body, headers=headers)
 
 
 def test_without_passwords_nothing_starts_and_it_is_said_what_to_do(image: str) -> None:
@@ -55,29 +78,43 @@ def test_after_a_stack_of_developers_its_passwords_are_gone(image: str) -> None:
         assert "no password for NATS_INGEST_PASSWORD" in later.do("logs", "--no-color", "prepare")
 
 
-async def test_signed_signups_are_taken_and_unsigned_ones_refused(production: Stack, secrets: Path) -> None:
-    (secrets / "ingest" / "signup_webhook_secret").write_text(KEY + "\n")
-    production.settings = {
-        **production.settings, "SIGNUP_WEBHOOK_SECRET_FILE": "/run/dripstream/signup_webhook_secret"
-    }  # fmt: skip
-    production.up("ingest")
-    body, now = json.dumps(MARIA.form()), datetime.now(UTC)
-    signature = Webhook(KEY).sign("msg_1", now, body)
-    headers = {
-        "webhook-id": "msg_1", "webhook-timestamp": str(int(now.timestamp())), "webhook-signature": signature,
-        "content-type": "application/json",
-    }  # fmt: skip
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{production.ingest_port}") as client:
-        signed = await client.post("/webhook/christmas-signup", content=body, headers=headers)
-        unsigned = await client.post("/webhook/christmas-signup", json=MARIA.form())
-    assert (signed.status_code, unsigned.status_code) == (202, 401)
+async def test_signed_signups_are_taken_and_unsigned_ones_refused(production: Stack) -> None:
+    assert (await sign_up(production)).status_code == 202
+    assert (await sign_up(production, key=None)).status_code == 401
     assert KEY not in production.do("logs")
+
+
+async def test_a_changed_password_is_taken_by_a_restart(production: Stack, secrets: Path) -> None:
+    """As docs/compose.md says to do it."""
+    shown = secrets / "ingest" / "nats_password"
+    before = shown.read_text()
+    for path in (secrets / "nats" / "nats_ingest_password", shown):
+        path.unlink()
+    make_secrets(secrets)
+    assert shown.read_text() != before
+    production.do("restart", "nats", "ingest")
+    production.up("ingest")
+    assert (await sign_up(production)).json()["duplicate"] is True
+
+
+async def test_another_image_goes_on_with_what_is_stored(production: Stack) -> None:
+    """An upgrade, and the way back. The broker is not touched by either."""
+    broker = production.running()["nats"]
+    try:
+        docker("tag", IMAGE, NEXT)
+        for image in (NEXT, IMAGE):
+            replace(production, settings={**production.settings, "IMAGE": image}).up("ingest")
+            assert docker("inspect", "-f", "{{.Config.Image}}", production.running()["ingest"]).out.strip() == image
+            assert (await sign_up(production)).json()["duplicate"] is True
+        assert production.running()["nats"] == broker
+    finally:
+        docker("image", "rm", "--force", NEXT)
 
 
 @pytest.mark.parametrize(("service", "variable"), [("sender", "RESEND_API_KEY"), ("notion-sync", "NOTION_TOKEN")])
 async def test_a_forgotten_key_stops_its_service_and_is_named(production: Stack, service: str, variable: str) -> None:
-    """Otherwise emails would wait for a sandbox that nobody started."""
-    production.do("up", "-d", "--no-build", "--pull", "never", service)
+    """Otherwise emails would go to a sandbox, and nobody would miss them."""
+    assert "sandbox" in production.running()
 
     async def said() -> bool:
         return f"{variable} is not set, and no sandbox answers" in production.do("logs", "--no-color", service)

@@ -40,7 +40,7 @@ async def running(
     """A client of an ingest on a free port."""
     async with (
         ingest_server(broker, settings or configured(), campaigns) as server,
-        httpx.AsyncClient(base_url=server.url) as client,
+        httpx.AsyncClient(base_url=server.url, timeout=30) as client,
     ):
         yield client
 

@@ -44,5 +44,19 @@ def test_a_bad_address_is_refused_and_not_repeated(address: str) -> None:
     assert refused.value.__suppress_context__ or refused.value.__cause__ is None
 
 
+SANDBOX = "http://sandbox:8025"
+
+
+def test_a_sandbox_elsewhere_may_be_told_without_encryption() -> None:
+    assert target(f"{SANDBOX}/discord/api/webhooks/1/t", sandbox=SANDBOX).host == "sandbox"
+
+
+@pytest.mark.parametrize("address", ["http://sandbox:9/t", "http://sandbox/t", "http://other:8025/t"])
+@pytest.mark.parametrize("sandbox", [SANDBOX, "", None])
+def test_nothing_else_may_because_there_is_a_sandbox(address: str, sandbox: str | None) -> None:
+    with pytest.raises(ValueError, match="only https leaves this machine"):
+        target(address, sandbox=sandbox)
+
+
 def test_the_address_is_never_shown() -> None:
     assert "t0ken" not in f"{target(DISCORD)} {target(DISCORD)!r}"
