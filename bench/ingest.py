@@ -84,7 +84,7 @@ async def _beside_scheduler(played: Stage, setting: Setting, count: int, raw_ms:
 async def _stored_ms(played: Stage) -> list[float]:
     """For each signup after the warm-up, from its fact's time stamp in the stream to that of the last of its timers."""
     await asyncio.sleep(2)  # the first email of each is due at once: those timers fire, and are gone
-    facts = (await stored_at(played.broker, subjects.EVENTS, subjects.ALL_FACTS))[WARM_UP:]
+    facts = (await stored_at(played.broker, subjects.EVENTS, subjects.facts_of("signup_received")))[WARM_UP:]
     timers = await stored_at(
         played.broker, subjects.stream_of(subjects.TIMERS), subjects.kv_subject(subjects.TIMERS, ">")
     )

@@ -133,9 +133,9 @@ def timers_of(contact: str) -> str:
     return kv_subject(TIMERS, f"*.{contact}.>")
 
 
-def timers_like(*, contact: str | None = None, campaign: str | None = None) -> str:
-    """The subject filter that is every pending email of one contact, of one campaign, of both, or of all."""
-    return kv_subject(TIMERS, f"*.{contact or '*'}.{campaign or '*'}.>")
+def timers_like(*, contact: str | None = None, campaign: str | None = None, hour: datetime | None = None) -> str:
+    """The subject filter that is every pending email of one contact, campaign and hour, as far as they are given."""
+    return kv_subject(TIMERS, f"{hour_of(hour) if hour else '*'}.{contact or '*'}.{campaign or '*'}.>")
 
 
 def fired_of(contact: str) -> str:

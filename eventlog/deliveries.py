@@ -26,7 +26,13 @@ HANDLING = Histogram(
     ["service"],
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
 )
-LEVELS = {Done: "info", Retry: "warning", Pause: "warning", Park: "error"}
+ENDS: dict[type[Outcome], tuple[str, str]] = {
+    Done: ("done", "info"),
+    Retry: ("retry", "warning"),
+    Pause: ("pause", "warning"),
+    Park: ("park", "error"),
+}
+"""The word for each kind of end, and how loud it is said."""
 
 REASONS = {
     # the sender, done
@@ -50,6 +56,12 @@ REASONS = {
     "Email ": "notion",
     "BusinessX ": "notion",
     "done": "done",
+    # the notifier, done
+    "posted": "posted",
+    "told before": "told_before",
+    "no signup": "not_news",
+    "no news any more": "not_news",
+    "another segment": "not_news",
     # not now
     "stopping": "stopping",
     "paused": "paused",
@@ -60,8 +72,14 @@ REASONS = {
     "the broker's clock": "clocks_differ",
     "another sender": "contended",
     "another notion_sync": "contended",
+    "another notifier": "contended",
     "the provider is at it": "provider_busy",
     "an earlier create": "in_doubt",
+    "it may have been posted": "in_doubt",
+    "no answer: ": "in_doubt",
+    "its page in Notion": "no_page_yet",
+    "status ": "chat_refuses",
+    "not reached: ": "chat_away",
     "a fact of a newer version": "newer_version",
     "unforeseen ": "unforeseen",
     "JetStream ": "broker",
@@ -78,6 +96,8 @@ REASONS = {
     "the claim vanished": "broker",
     "could not be dropped": "broker",
     "no NATS server": "broker",
+    "EVENTS not readable": "broker",
+    "the consumer notifier": "broker",
     # closed
     "daily_quota_exceeded": "quota",
     "monthly_quota_exceeded": "quota",
@@ -86,10 +106,12 @@ REASONS = {
     "restricted_api_key": "key",
     "suspended_api_key": "key",
     "invalid_permission": "key",
+    "the chat's webhook is closed": "chat_closed",
     # parked
     "undecodable": "undecodable",
     "unknown campaign": "unknown_campaign",
     "refused by Notion": "refused_by_notion",
+    "the chat does not take": "refused_by_chat",
 }
 """What the words begin with, and the label they become. Anything else is `other`."""
 
@@ -106,7 +128,7 @@ def _label(said: str) -> str:
 
 
 class Deliveries:
-    """Of one consumer."""
+    """Of one consumer. All of it runs for every message."""
 
     def __init__(self, service: str) -> None:
         self._service = service
@@ -116,33 +138,37 @@ class Deliveries:
     @contextmanager
     def handling(self, items: Sequence[Item[Any]]) -> Iterator[None]:
         """Around a handler: what it stores belongs to the trace of the newest of what it was given."""
-        *others, newest = (trace.carried(item.msg.headers) for item in items)
-        links = [each for each in others if each.trace_id != newest.trace_id]
+        newest = items[-1].trace
+        links = [item.trace for item in items[:-1] if item.trace.trace_id != newest.trace_id]
         with trace.within(newest), trace.span("handle", "consumer", links=links, service=self._service):
             yield
 
     def settled(self, items: Sequence[Item[Any]], outcome: Outcome, started: float) -> None:
-        took_s, kind = time.monotonic() - started, type(outcome)
+        took_s = time.monotonic() - started
         self._took.observe(took_s)
-        DELIVERIES.labels(self._service, kind.__name__.lower(), reason_of(outcome)).inc(len(items))
+        self._count(items, outcome)
         words = {name: value for name, value in vars(outcome).items() if name != "detail"}
-        for item in items:
-            self._tell(LEVELS[kind], kind.__name__.lower(), item, ms=round(1000 * took_s, 1), **words)
+        self._tell(items, *ENDS[type(outcome)], ms=round(1000 * took_s, 1), **words)
 
     def given_back(self, items: Sequence[Item[Any]], outcome: Retry) -> None:
         """What was pulled and never begun."""
-        DELIVERIES.labels(self._service, "retry", reason_of(outcome)).inc(len(items))
-        for item in items:
-            self._tell("info", "retry", item, after_s=outcome.after_s, reason=outcome.reason)
+        self._count(items, outcome)
+        self._tell(items, "retry", "info", **vars(outcome))
 
-    def _tell(self, level: str, event: str, item: Item[Any], **words: object) -> None:
-        contact, event_id = subjects.about(item.subject) or (None, None)
-        getattr(self._log, level)(
-            event,
-            event_id=event_id,
-            contact=contact,
-            trace_id=trace.carried(item.msg.headers).trace_id,
-            subject=item.subject,
-            attempt=item.attempt,
-            **words,
-        )
+    def _count(self, items: Sequence[Item[Any]], outcome: Outcome) -> None:
+        DELIVERIES.labels(self._service, ENDS[type(outcome)][0], reason_of(outcome)).inc(len(items))
+
+    def _tell(self, items: Sequence[Item[Any]], end: str, level: str, **words: object) -> None:
+        """A line each."""
+        say = getattr(self._log, level)
+        for item in items:
+            contact, event_id = subjects.about(item.subject) or (None, None)
+            say(
+                end,
+                event_id=event_id,
+                contact=contact,
+                trace_id=item.trace.trace_id,
+                subject=item.subject,
+                attempt=item.attempt,
+                **words,
+            )

@@ -15,13 +15,10 @@ from contracts import subjects
 from contracts.ids import BadId
 from contracts.subjects import Timer
 from eventlog.connection import UNREACHABLE, Broker, Unavailable
-from eventlog.index import info
+from eventlog.index import count, info
 from eventlog.lag import lag_of
-from eventlog.timers import STREAM, overdue_hours
+from eventlog.timers import STREAM, how_many, overdue_hours
 from eventlog.topology import Durable
-
-BEYOND = 1_000_000_000
-"""An offset behind every key: the answer then has their number and none of their names."""
 
 LATE_HOURS, LISTED = 48, 10_000
 
@@ -79,9 +76,8 @@ async def parked(broker: Broker) -> int:
 
 async def pending_by_step(broker: Broker, steps: Iterable[Step]) -> tuple[dict[Step, int], int]:
     """How many emails are armed, for each step that is asked about, and of all steps. Errors: Unavailable."""
-    found = {each: await _count(broker, subjects.timers_of_step(*each)) for each in steps}
-    everything = (await info(broker, STREAM)).state.num_subjects  # asked for by name it would take a second a million
-    return found, max(0, everything - await _count(broker, subjects.ALL_DUE))
+    found = {each: await count(broker, STREAM, subjects.timers_of_step(*each)) for each in steps}
+    return found, await how_many(broker)
 
 
 async def oldest_overdue(broker: Broker, now: datetime) -> datetime | None:
@@ -101,7 +97,7 @@ async def oldest_overdue(broker: Broker, now: datetime) -> datetime | None:
 async def _oldest_armed(broker: Broker, hour: datetime, now: datetime) -> datetime | None:
     """Of so many that listing them would be work, only that the hour is over."""
     wanted = subjects.timers_of_hour(hour)
-    number = await _count(broker, wanted)
+    number = await count(broker, STREAM, wanted)
     if number > LISTED:
         return hour if now - hour >= timedelta(hours=1) else None
     names = (await info(broker, STREAM, wanted=wanted)).state.subjects if number else None
@@ -124,10 +120,6 @@ async def _first_fired(broker: Broker) -> datetime | None:
     except (*UNREACHABLE, APIError) as error:
         raise Unavailable(f"wake-up not readable: {type(error).__name__}") from error
     return _due(str(first.subject))
-
-
-async def _count(broker: Broker, wanted: str) -> int:
-    return (await info(broker, STREAM, wanted=wanted, offset=BEYOND)).total
 
 
 def age_s(due: datetime | None, now: datetime) -> float:

@@ -7,6 +7,9 @@ from eventlog.connection import Broker, Unavailable
 PAGE = 100_000
 """How many subjects the server lists at once."""
 
+BEYOND = 1_000_000_000
+"""An offset behind every subject: the answer then has their number and none of their names."""
+
 
 class _State(msgspec.Struct):
     last_seq: int = 0
@@ -35,6 +38,11 @@ async def info(broker: Broker, stream: str, *, wanted: str | None = None, offset
     if found.error:
         raise Unavailable(f"cannot read {stream}: {found.error.description}")
     return found
+
+
+async def count(broker: Broker, stream: str, wanted: str) -> int:
+    """How many subjects match. Errors: Unavailable."""
+    return (await info(broker, stream, wanted=wanted, offset=BEYOND)).total
 
 
 async def subjects_in(broker: Broker, stream: str, wanted: str) -> list[str]:

@@ -2,11 +2,13 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Generic, TypeVar
 
 from nats.aio.msg import Msg
 
 from eventlog.topology import Durable
+from eventlog.trace import Trace, carried
 
 T = TypeVar("T")
 
@@ -58,6 +60,11 @@ class Item(Generic[T]):
     sequence: int
     attempt: int
     msg: Msg
+
+    @cached_property
+    def trace(self) -> Trace:
+        """What it belongs to: the same however often it is asked, also where the message does not say."""
+        return carried(self.msg.headers)
 
 
 @dataclass(frozen=True)

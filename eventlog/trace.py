@@ -9,8 +9,7 @@ import re
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from contextvars import ContextVar
-from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 TRACEPARENT = "traceparent"
 SAMPLED = 1
@@ -20,8 +19,7 @@ Kind = Literal["server", "producer", "consumer", "client"]
 _FORM = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
 
 
-@dataclass(frozen=True)
-class Trace:
+class Trace(NamedTuple):
     """A place in a trace: what is begun here is part of `trace_id`, below `span_id`."""
 
     trace_id: str

@@ -14,6 +14,9 @@ ENDINGS = {"email_sent": "sent", "email_skipped": "skipped", "email_failed": "fa
 OURS = ("email_", "operator_", "handling_")
 """Tags that begin so are the product's own word, and nobody was promised them."""
 
+OPERATIONS = "operations"
+"""Stands where a contact would, in facts about no person: how webhooks were answered, who paused what."""
+
 HINDSIGHT = timedelta(seconds=90)
 """How long after a cancellation an attempt that had begun may still reach the mailbox: a frozen sender wakes up."""
 
@@ -70,7 +73,7 @@ def judge(evidence: Evidence) -> Verdict:
     planned = {id_ for id_, each in expected.items() if each.wish == "must" or emails[id_].state or emails[id_].mails}
     return Verdict(
         accepted=len(set(evidence.promises)),
-        facts=sum(not fact.tag.startswith(OURS) for fact in evidence.facts),
+        facts=sum(not _is_ours(fact) for fact in evidence.facts),
         parked=len(evidence.parked),
         states=Counter(emails[id_].state or "lost" for id_ in planned),
         rows=rows,
@@ -82,6 +85,10 @@ def judge(evidence: Evidence) -> Verdict:
             *row_findings,
         ],
     )
+
+
+def _is_ours(fact: Stored) -> bool:
+    return fact.contact == OPERATIONS or fact.tag.startswith(OURS)
 
 
 def _emails(evidence: Evidence) -> dict[str, _Email]:

@@ -97,7 +97,7 @@ def _outcome(answer: Answer, claim: Notice, now: datetime) -> Outcome:
             return Park("the chat does not take the message", reason)
         case Doubt(reason):
             wait = claim.attempt.until() - now if claim.attempt else timedelta(0)
-            return Retry(wait.total_seconds(), f"no answer: {reason}")
+            return Retry(wait.total_seconds(), reason)
         case _:
             return _later(answer)
 

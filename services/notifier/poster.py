@@ -56,9 +56,9 @@ class Poster:
         try:
             answer = await self._client.post(self._target.url, json=body(message, self._target.kind))
         except NOT_REACHED as error:
-            return NotNow(backoff_s(self._failures), type(error).__name__)
+            return NotNow(backoff_s(self._failures), f"not reached: {type(error).__name__}")
         except httpx.HTTPError as error:
-            return Doubt(type(error).__name__)
+            return Doubt(f"no answer: {type(error).__name__}")
         headers = {name.lower(): value for name, value in answer.headers.items()}
         return judge(answer.status_code, headers, answer.content, failures=self._failures)
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
+from eventlog.soonest import soonest
 from journey.contact import fold
 from journey.plan import plan_all
 from services.micro import Question
@@ -15,7 +16,9 @@ from services.scheduler.questions import contact_answer, pending_answer, which_c
 async def pending(payload: bytes, room: int, *, shell: Shell) -> dict[str, Any]:
     """Pending emails in the order of their time. Errors: Refused, Unavailable."""
     asked = which_pending(payload)
-    timers, total = await shell.timers.soonest(asked.limit, contact=asked.contact, campaign=asked.campaign)
+    timers, total = await soonest(
+        shell.broker, asked.limit, now=shell.clock(), contact=asked.contact, campaign=asked.campaign
+    )
     return pending_answer(timers, total, room)
 
 

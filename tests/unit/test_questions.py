@@ -11,7 +11,6 @@ from contracts.facts import AnyFact
 from contracts.ids import contact_id
 from contracts.subjects import Timer
 from eventlog.pause import Paused
-from eventlog.timers import first_hours
 from journey.contact import fold
 from journey.plan import Pace, plan
 from journey.views import story
@@ -180,14 +179,6 @@ def test_a_pause_is_answered_with_how_it_stands_and_how_it_stood() -> None:
         "paused": {"until": until, "reason": "by ada"},
         "before": None,
     }
-
-
-def test_only_the_hours_that_are_needed_are_read() -> None:
-    """And keys of somebody else are no hours."""
-    names = [timer.subject for timer in reversed(TIMERS)]
-    assert first_hours(names, 2) == [TIMERS[1].subject, TIMERS[0].subject]
-    assert sorted(first_hours(names, 100)) == sorted(names)
-    assert first_hours([], 5) == []
 
 
 @pytest.mark.parametrize(

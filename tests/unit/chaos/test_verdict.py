@@ -119,6 +119,12 @@ def test_a_run_in_which_all_went_well_is_clean(clean: Evidence) -> None:
     assert (verdict.planned, verdict.states["sent"], verdict.rows.right, verdict.facts) == (11, 11, 2, 2)
 
 
+def test_facts_about_no_person_are_neither_promised_nor_anybodys(clean: Evidence) -> None:
+    counts = {"process": "9f8e7d6c", "since": BEGAN.isoformat(), "routes": {"signup": {"accepted": 1}}}
+    counted = Stored("events.operations.webhooks_counted.9f8e7d6c.1796115600000", BEGAN, counts)
+    assert judge(with_facts(clean, counted)) == judge(clean)
+
+
 BROKEN: dict[str, tuple[str, Callable[[Evidence], Evidence]]] = {
     "a second mail": (
         "doubled",

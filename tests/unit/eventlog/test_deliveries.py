@@ -16,13 +16,16 @@ from services.sender.outcome import CLOSED, RETRYABLE_MAYBE, RETRYABLE_NO
 from services.settings import ROOT
 from tests.factories import ADA, NOW, make_email_id
 
-ENDS = {"Done": 0, "_NotWanted": 0, "_LeftAlone": 0, "_settle": 2, "Retry": 1, "Pause": 1, "Park": 0, "Unavailable": 0}
+ENDS = {
+    "Done": 0, "_NotWanted": 0, "_LeftAlone": 0, "_settle": 2, "Retry": 1, "NotNow": 1, "Pause": 1, "Park": 0,
+    "Unavailable": 0,
+}  # fmt: skip
 """What makes an outcome, and at which place it says why."""
 
 
 def words() -> Iterator[str]:
     """What is said as a text, up to the first part that is worked out."""
-    folders = ("eventlog", "services/scheduler", "services/sender", "services/notion_sync")
+    folders = ("eventlog", "services/scheduler", "services/sender", "services/notion_sync", "services/notifier")
     for path in (path for folder in folders for path in (ROOT / folder).glob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
             name = node.func.id if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) else ""
@@ -91,7 +94,18 @@ def test_messages_handled_together_are_a_line_each_in_their_own_traces() -> None
     ]
 
 
-def _item(number: int, belongs: trace.Trace) -> Item[object]:
+def test_a_message_without_a_trace_has_one_of_its_own_from_its_handler_to_its_line() -> None:
+    """Those stored before there were any, and those a person published by hand."""
+    item, here = _item(1, None), deliveries.Deliveries("scheduler")
+    with here.handling([item]):
+        inside = trace.current()
+    with capture_logs() as said:
+        here.settled([item], Done("armed 1, purged 0"), 0.0)
+    assert inside
+    assert [line["trace_id"] for line in said] == [inside.trace_id]
+
+
+def _item(number: int, belongs: trace.Trace | None) -> Item[object]:
     subject = f"events.c1.signup_received.x.{number}"
-    msg = Msg(Client(), subject, data=b"", headers={trace.TRACEPARENT: belongs.header})
+    msg = Msg(Client(), subject, data=b"", headers={trace.TRACEPARENT: belongs.header} if belongs else None)
     return Item(None, subject, number + 1, 1, msg)
