@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: install demo test compose-test test-containers lint types check bench chaos lock docs website site clean
+.PHONY: install demo test compose-test systemd-test test-containers lint types check bench chaos lock docs website site clean
 
 install: .venv/.installed
 
@@ -22,6 +22,9 @@ test: install website
 
 compose-test: install  ## needs Docker: the image, the stacks of deploy/, the whole journey, each container taken away
 	$(BIN)/python -m pytest -m container tests/containers $(ARGS)
+
+systemd-test: install  ## needs Docker: a clean server with systemd; installed, used, upgraded, taken back, removed
+	$(BIN)/python -m pytest -m container tests/systemd $(ARGS)
 
 test-containers: install  ## needs Docker: the integration tests of the broker on the image that compose.yml pins
 	$(BIN)/python -m pytest -p tests.containers.broker_image tests/integration $(ARGS)
@@ -45,7 +48,8 @@ website: examples/website/node_modules/.installed  ## the function for websites:
 
 examples/website/node_modules/.installed: examples/website/package-lock.json
 	@if command -v npm >/dev/null; then \
-	  cd examples/website && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error && npm run build && touch node_modules/.installed; \
+	  { cd examples/website && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error && npm run build && touch node_modules/.installed; } \
+	  || { echo "npm could not get the compiler: the website's function is neither compiled nor tried"; [ -z "$$CI" ]; }; \
 	else echo "npm is not here: the website's function is neither compiled nor tried"; fi
 
 docs: install  ## write docs/events.md from the contracts

@@ -40,7 +40,7 @@ run() { # a command that changes something
 put() { # put MODE OWNER PATH < content: written whole or not at all, and only where it differs
   local mode=$1 owner=$2 path=$ROOT$3 new
   if [[ $DRY ]]; then
-    cmp -s - "$path" || say "would write: $path ($mode $owner)"
+    cmp -s - "$path" || { cat >/dev/null; say "would write: $path ($mode $owner)"; } # whoever says it must be heard out
     return
   fi
   mkdir -p "$(dirname "$path")"

@@ -5,7 +5,7 @@ of ours: tests delete what they make.
 """
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Generator
 from pathlib import Path
 
 import pytest
@@ -19,6 +19,21 @@ from eventlog.server import NatsServer
 settings.register_profile("here", deadline=None)  # how long an example takes depends on who else is at work
 settings.register_profile("ci", parent=settings.get_profile("here"), derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "here")
+
+MAY_SKIP = set(os.environ.get("MAY_SKIP", "").split()) if os.environ.get("CI") else None
+"""What this machine lacks, by the first word of the reason. None: outside of CI any test may be skipped."""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """In CI nothing is skipped quietly: a skipped test has failed, unless .ci/run has said what it could not get."""
+    report = yield
+    if report.skipped and MAY_SKIP is not None and isinstance(report.longrepr, tuple):
+        reason = report.longrepr[2].removeprefix("Skipped: ")
+        if reason.split(" ", 1)[0].rstrip(":") not in MAY_SKIP:
+            report.outcome, report.longrepr = "failed", f"skipped, and must not be in CI: {reason}"
+    return report
+
 
 EXTERNAL = os.environ.pop("NATS_URL", None)  # processes that tests start are told theirs
 _checked: set[str] = set()

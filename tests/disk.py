@@ -100,7 +100,7 @@ def require_disks(folder: Path) -> None:
         with Disk(folder / "probe", megabytes=8):
             pass
     except NoDisk as error:
-        pytest.skip(f"needs a file system of its own, and here {error}")
+        pytest.skip(f"mount: this test needs a file system of its own, and here {error}")
 
 
 def _run(*command: str) -> str:

@@ -1,4 +1,6 @@
-"""Wait until the nats-server of this machine has JetStream; exit code 1, and what it said, when it does not in time.
+"""Wait until the nats-server of this machine has JetStream, or until whatever is at --url answers 200.
+
+Exit code 1, and what it said, when it does not in time, or when the process of --pid has ended meanwhile.
 
 It runs with `python -I -S`, so it needs the standard library alone.
 """
@@ -8,6 +10,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from pathlib import Path
 
 URL = "http://127.0.0.1:8222/healthz?js-enabled-only=true"
 PAUSE_S = 2.0
@@ -25,13 +28,22 @@ def trouble(url: str) -> str:
         return str(error)
 
 
+def has_ended(pid: int | None) -> bool:
+    """Nobody should wait ten minutes for a server that has refused its configuration at once."""
+    return pid is not None and not Path(f"/proc/{pid}").exists()
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--url", default=URL)
     parser.add_argument("--within", type=float, default=0.0, help="seconds; asked again until then")
+    parser.add_argument("--pid", type=int, help="who should answer")
     given = parser.parse_args()
     deadline = time.monotonic() + given.within
     while said := trouble(given.url):
+        if has_ended(given.pid):
+            sys.stderr.write(f"{given.url}: the process that should answer has ended\n")
+            return 1
         if time.monotonic() + PAUSE_S > deadline:
             sys.stderr.write(f"{given.url}: {said}\n")
             return 1

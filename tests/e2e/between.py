@@ -22,6 +22,8 @@ class Fault:
     status: int
     headers: Mapping[str, str] = field(default_factory=dict)
     is_stored: bool = False
+    is_silent: bool = False
+    """No answer at all, for as long as whoever asks will wait."""
 
 
 @dataclass
@@ -35,18 +37,23 @@ class Between:
     bodies: list[bytes] = field(default_factory=list)
     came: list[float] = field(default_factory=list)
     url: str = ""
+    over: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def take(self, path: str, headers: Mapping[str, str], body: bytes) -> Response[bytes]:
         self.ids.append(headers.get("webhook-id", ""))
         self.bodies.append(body)
         self.came.append(asyncio.get_running_loop().time())
         fault = self.faults.pop(0) if self.faults else None
+        if fault and fault.is_silent and not fault.is_stored:
+            await self.over.wait()
         if fault and not fault.is_stored:
             return Response(b"", status_code=fault.status, headers=dict(fault.headers))
         kept = {name: value for name, value in headers.items() if name.startswith(("webhook-", "content-type"))}
         answer = await self.target.post(path, content=self.change(body), headers=kept)
         if fault:
             assert answer.status_code == 202, answer.text
+            if fault.is_silent:
+                await self.over.wait()
             return Response(b"", status_code=fault.status, headers=dict(fault.headers))
         return Response(answer.content, status_code=answer.status_code, media_type=answer.headers["content-type"])
 
@@ -61,4 +68,7 @@ async def between(target: httpx.AsyncClient, *faults: Fault, change: Pass = byte
 
     async with HttpServer(Litestar([pass_on]), host="127.0.0.1", port=0) as server:
         middle.url = server.url
-        yield middle
+        try:
+            yield middle
+        finally:
+            middle.over.set()

@@ -32,7 +32,7 @@ PROMISED = (
     *("stream backup", "account backup", "server check"),
 )
 
-pytestmark = pytest.mark.skipif(NATS is None, reason="the nats CLI is not on this machine: .ci/run builds it with Go")
+pytestmark = pytest.mark.skipif(NATS is None, reason="nats is not installed: .ci/run builds it with Go")
 
 
 @dataclass(frozen=True)

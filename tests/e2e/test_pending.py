@@ -93,7 +93,7 @@ async def test_pending_works_with_the_address_of_the_broker_too(slow: Site) -> N
     assert len(answer.out.splitlines()) == 18
 
 
-@pytest.mark.skipif(NATS is None, reason="the nats CLI is not on this machine")
+@pytest.mark.skipif(NATS is None, reason="nats is not installed: .ci/run builds it with Go")
 async def test_the_nats_cli_lists_the_same_keys(slow: Site) -> None:
     command = [str(NATS), "--server", slow.machine.nats_url, "kv", "ls", TIMERS]
     answer = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10)  # noqa: ASYNC221, S603

@@ -1,14 +1,8 @@
 """The website's function, compiled from examples/website and run by Node, against the running ingest."""
 
-import asyncio
-import json
-import os
 import re
-import shutil
-import subprocess
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -17,60 +11,22 @@ from contracts import ids
 from contracts.facts import SignupReceived
 from eventlog.connection import Broker
 from eventlog.log import EventLog
-from services.settings import ROOT
 from tests.e2e.between import Fault, between
-from tests.integration.ingest import ROUTE, configured, running, stored
+from tests.e2e.website import ASSESSMENT, EMAIL, SECRET, compiled, needs_node, send
+from tests.integration.ingest import configured, running, stored
 
-EXAMPLE = ROOT / "examples" / "website"
-SECRET = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"
-WITHIN_S = 60
-EMAIL = "ada@example.com"
-ASSESSMENT = {
-    "email": EMAIL,
-    "firstName": "Ada",
-    "businessName": "Ada's Bakery",
-    "revenueLeak": 4200,
-    "systems": [
-        {"name": "Invoicing", "colour": "red", "score": 12},
-        {"name": "Hiring", "colour": "red", "score": 20},
-        {"name": "Stock", "colour": "yellow", "score": 55},
-        {"name": "Sales", "colour": "green", "score": 91},
-    ],
-}
-
-NODE = shutil.which("node")
-pytestmark = pytest.mark.skipif(NODE is None, reason="Node is not installed: the website's function is not tried")
+pytestmark = needs_node
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def module(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The function as JavaScript, made by the compiler that package-lock.json pins."""
-    compiler = EXAMPLE / "node_modules" / ".bin" / "tsc"
-    if not compiler.exists():
-        pytest.fail("Node is here and the compiler is not: run `make website`")
-    built = tmp_path_factory.mktemp("website")
-    (built / "package.json").write_text('{"type": "module"}')
-    done = subprocess.run([compiler, "--outDir", built], cwd=EXAMPLE, capture_output=True, text=True, check=False)  # noqa: S603
-    assert done.returncode == 0, done.stdout
-    return built / "lib" / "dripstream.js"
+    return compiled(tmp_path_factory.mktemp("website"))
 
 
 @pytest.fixture
 async def ingest(broker: Broker) -> AsyncIterator[httpx.AsyncClient]:
     async with running(broker, configured(signup_webhook_secret=SECRET)) as client:
         yield client
-
-
-async def send(module: Path, url: str, **options: Any) -> dict[str, Any]:
-    """What `sendSignup` returned or threw, in a Node of its own that knows nothing of this environment."""
-    order = {"assessment": ASSESSMENT, "options": {"url": url + ROUTE, "secret": SECRET, "firstWaitMs": 20, **options}}
-    process = await asyncio.create_subprocess_exec(
-        str(NODE), str(EXAMPLE / "try.mjs"), str(module),
-        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, env={"PATH": os.environ["PATH"]},
-    )  # fmt: skip
-    out, _ = await asyncio.wait_for(process.communicate(json.dumps(order).encode()), WITHIN_S)
-    said: dict[str, Any] = json.loads(out)
-    return said
 
 
 async def test_a_signup_is_stored_with_counts_and_average(
@@ -151,3 +107,36 @@ async def test_tries_have_an_end(module: Path, broker: Broker, ingest: httpx.Asy
 async def test_nobody_listening_is_an_error_without_a_status(module: Path) -> None:
     said = await send(module, "http://127.0.0.1:9", tries=2)
     assert (said["name"], said["status"], said["tries"]) == ("SignupFailed", 0, 2)
+
+
+async def test_an_answer_that_does_not_come_is_not_waited_for(
+    module: Path, broker: Broker, ingest: httpx.AsyncClient
+) -> None:
+    async with between(ingest, Fault(0, is_silent=True), Fault(0, is_silent=True, is_stored=True)) as middle:
+        said = await send(module, middle.url, timeoutMs=1500)
+    assert said["duplicate"] is True
+    assert len(middle.ids) == 3
+    assert len(set(middle.ids)) == 1
+    assert await stored(broker) == 1
+
+
+async def test_the_whole_has_an_end_as_well(module: Path, ingest: httpx.AsyncClient) -> None:
+    async with between(ingest, *[Fault(0, is_silent=True)] * 9) as middle:
+        said = await send(module, middle.url, timeoutMs=60_000, budgetMs=500)
+    assert (said["name"], said["status"], said["tries"]) == ("SignupFailed", 0, 1)
+    assert len(middle.ids) == 1
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 410, 413, 422])
+async def test_what_is_refused_for_good_is_asked_once(module: Path, ingest: httpx.AsyncClient, status: int) -> None:
+    async with between(ingest, *[Fault(status)] * 9) as middle:
+        said = await send(module, middle.url)
+    assert (said["name"], said["status"], said["tries"]) == ("SignupFailed", status, 1)
+    assert len(middle.ids) == 1
+
+
+async def test_what_cannot_be_counted_is_refused_before_it_is_posted(module: Path, ingest: httpx.AsyncClient) -> None:
+    async with between(ingest) as middle:
+        said = await send(module, middle.url, ASSESSMENT | {"systems": []})
+    assert said["name"] == "BadAssessment"
+    assert middle.ids == []

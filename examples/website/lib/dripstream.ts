@@ -1,7 +1,8 @@
 /** Tells Dripstream about a finished assessment. Server side only: it signs with a secret that no browser may see. */
 import { createHmac, randomUUID } from "node:crypto";
 
-export type Colour = "red" | "orange" | "yellow" | "green";
+const COLOURS = ["red", "orange", "yellow", "green"] as const;
+export type Colour = (typeof COLOURS)[number];
 
 export interface System {
   name: string;
@@ -40,6 +41,11 @@ export interface Accepted {
   duplicate: boolean;
 }
 
+/** What was filled in cannot be counted; nothing was posted. The message may be shown. */
+export class BadAssessment extends Error {
+  override readonly name = "BadAssessment";
+}
+
 /** Dripstream did not take the signup. `status` is 0 where it gave no answer at all. */
 export class SignupFailed extends Error {
   readonly status: number;
@@ -57,10 +63,7 @@ const LONGEST_WAIT_MS = 8_000;
 
 /** The body Dripstream takes: systems counted by colour, their scores averaged, the two weakest named. Pure. */
 export function signupBody(assessment: Assessment): Record<string, string | number> {
-  const { systems } = assessment;
-  if (systems.length === 0) throw new RangeError("an assessment has at least one system");
-  const bad = systems.find(({ score }) => !(score >= 0 && score <= 100));
-  if (bad) throw new RangeError(`the score of ${bad.name} is not between 0 and 100`);
+  const systems = checked(assessment?.systems);
   const count = (colour: Colour) => systems.filter((system) => system.colour === colour).length;
   const average = systems.reduce((sum, { score }) => sum + score, 0) / systems.length;
   const [weakest, next] = [...systems].sort((one, other) => one.score - other.score);
@@ -79,6 +82,18 @@ export function signupBody(assessment: Assessment): Record<string, string | numb
   });
 }
 
+/** It comes from a browser, so its type is no more than a promise. */
+function checked(systems: unknown): System[] {
+  if (!Array.isArray(systems) || systems.length === 0) throw new BadAssessment("there is no system to count");
+  for (const { name, colour, score } of systems.map((each: unknown) => ({ ...(each as Partial<System>) }))) {
+    if (typeof name !== "string") throw new BadAssessment("a system has no name");
+    if (!COLOURS.some((known) => known === colour)) throw new BadAssessment(`the colour of ${name} is none of ours`);
+    const isScore = typeof score === "number" && score >= 0 && score <= 100;
+    if (!isScore) throw new BadAssessment(`the score of ${name} is not between 0 and 100`);
+  }
+  return systems as System[];
+}
+
 /** The three headers of Standard Webhooks, for exactly these bytes. Pure. */
 export function signed(body: string, id: string, at: Date, secret: string): Record<string, string> {
   const key = Buffer.from(secret.replace(/^whsec_/, ""), "base64");
@@ -92,7 +107,7 @@ export function signed(body: string, id: string, at: Date, secret: string): Reco
  * Posts the signup until Dripstream has stored it: the same body and webhook id on each try, so it counts once. The
  * time is signed anew, since a signature is good for five minutes.
  *
- * Throws SignupFailed: at once where trying again cannot help (4xx but 408, 425 and 429), else when tries or time are up.
+ * Throws BadAssessment before anything is posted; SignupFailed at once where trying again cannot help (4xx but 408, 425 and 429), else when tries or time are up.
  */
 export async function sendSignup(assessment: Assessment, options: Options): Promise<Accepted> {
   if ("window" in globalThis) throw new Error("sendSignup must not run in a browser: it would need the secret there");

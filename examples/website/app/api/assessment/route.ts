@@ -1,4 +1,4 @@
-import { sendSignup, SignupFailed, type Assessment } from "@/lib/dripstream";
+import { BadAssessment, sendSignup, SignupFailed, type Assessment } from "@/lib/dripstream";
 
 export const runtime = "nodejs"; // node:crypto; not the edge runtime
 export const maxDuration = 30; // seconds: longer than sendSignup's budget
@@ -18,7 +18,7 @@ export async function POST(request: Request): Promise<Response> {
         status: isTheirs ? 400 : 503,
       });
     }
-    if (error instanceof SyntaxError || error instanceof TypeError || error instanceof RangeError) {
+    if (error instanceof SyntaxError || error instanceof BadAssessment) {
       return Response.json({ error: "please check the form" }, { status: 400 });
     }
     throw error;
