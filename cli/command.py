@@ -41,8 +41,22 @@ def who_is_here() -> str:
         return f"user {os.getuid()}"
 
 
-BY = click.option("--by", default=who_is_here, help="Who decides. [default: the name you are logged in with]")
-WHY = click.option("--why", default="", help="Kept with the decision.")
+def _line(_: click.Context, param: click.Parameter, value: str) -> str:
+    """As over NATS: one line, and nobody decides without a name."""
+    from services.questions import LINE, one_line
+
+    said = one_line(value)
+    if len(said) > LINE or (param.name == "by" and not said):
+        raise click.BadParameter(
+            f"one line of up to {LINE} characters" + (", and not empty" if param.name == "by" else "")
+        )
+    return said
+
+
+BY = click.option(
+    "--by", default=who_is_here, callback=_line, help="Who decides. [default: the name you are logged in with]"
+)
+WHY = click.option("--why", default="", callback=_line, help="Kept with the decision.")
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="One JSON document per line, for programs.")
 
 

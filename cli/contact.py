@@ -8,7 +8,7 @@ from rich.table import Table
 
 from cli.backends import reach
 from cli.operate import print_json
-from cli.output import output
+from cli.output import output, shown
 from contracts.bookings import BookingFact, Scheduled
 from contracts.deliveries import DeliveryFact
 from contracts.facts import AnyFact, EmailFact, SignupReceived, Triggered
@@ -71,10 +71,10 @@ def why(reason: str | None) -> str:
 
 def _show(console: Console, state: Contact, facts: Sequence[AnyFact], planned: Sequence[Planned]) -> None:
     zone = zone_of(state)
-    console.print(f"[bold]{state.address}[/]  contact {state.id}  zone {zone}\n", highlight=False)
+    console.print(f"[bold]{shown(state.address)}[/]  contact {state.id}  zone {zone}\n", highlight=False)
     heard = Table("received (UTC)", "fact", "", title="What happened", title_justify="left", box=None)
     for fact in sorted(facts, key=lambda each: each.at):
-        heard.add_row(f"{fact.at:%Y-%m-%d %H:%M:%S}", fact.tag, describe(fact))
+        heard.add_row(f"{fact.at:%Y-%m-%d %H:%M:%S}", fact.tag, shown(describe(fact)))
     console.print(heard)
     console.print()
     console.print(emails_table(planned, zone))
@@ -89,7 +89,7 @@ def emails_table(planned: Sequence[Planned], zone: tzinfo) -> Table:
         when = each.email.end.at if each.state == "sent" and each.email.end else each.due
         name = f"{each.sequence.id} {each.step.id}"
         state = f"[{STYLE[each.state]}]{each.state}[/]"
-        table.add_row(name, state, _time(when, UTC), _time(when, zone), why(each.reason) or _retries(each))
+        table.add_row(name, state, _time(when, UTC), _time(when, zone), shown(why(each.reason) or _retries(each)))
     return table
 
 

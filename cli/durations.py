@@ -1,30 +1,16 @@
-"""How long, as people write it: `30m`, `2h`, `1d`, `1h30m`."""
+"""Durations and moments on the command line."""
 
-import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import rich_click as click
 
-UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-LONGEST = timedelta(days=3660)
-_WHOLE = re.compile(r"(\d{1,6}[smhd])+")
-_PART = re.compile(r"(\d+)([smhd])")
-
-
-def duration(text: str) -> timedelta:
-    """Errors: ValueError, where it is none, nothing, or longer than ten years."""
-    if not _WHOLE.fullmatch(text):
-        raise ValueError(f"{text!r} is no duration: write 30m, 2h, 1d or 1h30m")
-    long = timedelta(seconds=sum(int(number) * UNITS[unit] for number, unit in _PART.findall(text)))
-    if not timedelta(0) < long <= LONGEST:
-        raise ValueError(f"{text!r} is nothing, or more than ten years")
-    return long
+from services.durations import LONGEST, duration, is_duration
 
 
 def moment(text: str, now: datetime) -> datetime:
     """A time (UTC unless it says otherwise), or how long ago. Errors: ValueError."""
-    if _WHOLE.fullmatch(text):
+    if is_duration(text):
         return now - duration(text)
     try:
         found = datetime.fromisoformat(text)
@@ -36,11 +22,14 @@ def moment(text: str, now: datetime) -> datetime:
 class Duration(click.ParamType[timedelta]):
     name = "duration"
 
+    def __init__(self, longest: timedelta = LONGEST) -> None:
+        self._longest = longest
+
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
         if isinstance(value, timedelta):
             return value
         try:
-            return duration(value)
+            return duration(value, self._longest)
         except ValueError as error:
             self.fail(str(error), param, ctx)
 

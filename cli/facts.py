@@ -21,7 +21,7 @@ from journey.variables import printable
 COLUMNS = ("sequence", "stored_at", "at", "type", "contact", "id", "email_id", "by", "why", "fact")
 """Of CSV: new ones are only added at the end."""
 
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 """How a cell begins that a spreadsheet would run."""
 
 

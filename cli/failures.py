@@ -12,7 +12,7 @@ from rich.table import Table
 
 from cli.backends import reach
 from cli.operate import print_json
-from cli.output import output
+from cli.output import output, shown
 from cli.who import Who
 from cli.whom import Cannot
 from contracts import subjects
@@ -175,14 +175,18 @@ async def show(settings: Settings, *, as_json: bool) -> None:
     console = output()
     for name, pause in pauses.items():
         if pause:
-            console.print(f"[yellow]{name} is paused until {pause.until:%Y-%m-%d %H:%M:%S} UTC[/]: {pause.reason}")
+            console.print(
+                f"[yellow]{name} is paused until {pause.until:%Y-%m-%d %H:%M:%S} UTC[/]: {shown(pause.reason)}"
+            )
     for reason, count in Counter(each.reason for each in found).most_common():
-        table = Table("since (UTC)", "what", "id", "", title=f"{count} × {reason}", title_justify="left", box=None)
+        table = Table(
+            "since (UTC)", "what", "id", "", title=f"{count} × {shown(reason)}", title_justify="left", box=None
+        )
         table.columns[2].overflow = "fold"
         for each in found:
             if each.reason == reason:
                 detail = "" if each.detail == reason else each.detail.strip()[-120:]
-                table.add_row(f"{each.at:%Y-%m-%d %H:%M:%S}", each.kind, each.id, detail)
+                table.add_row(f"{each.at:%Y-%m-%d %H:%M:%S}", each.kind, shown(each.id), shown(detail))
         console.print(table)
     console.print(f"{len(found)} waiting" if found else "nothing failed")
 
@@ -214,7 +218,7 @@ async def act(
                 if as_json:
                     print_json({"did": what, "id": each.id, "contact": each.contact})
                 else:
-                    console.print(f"{what}: {each.id}", highlight=False)
+                    console.print(f"{what}: {shown(each.id)}", highlight=False)
     if doubtful and not as_json:
         console.print(f"left alone: {len(doubtful)} whose fate is unknown (--even-unknown sends them all the same)")
 
@@ -226,7 +230,9 @@ async def lift(settings: Settings, service: str, who: Who, *, as_json: bool = Fa
     if as_json:
         print_json({"service": service, "changed": pause is not None, "was": pause.reason if pause else None})
     else:
-        output().print(f"{service} goes on (it was paused: {pause.reason})" if pause else f"{service} was not paused")
+        output().print(
+            f"{service} goes on (it was paused: {shown(pause.reason)})" if pause else f"{service} was not paused"
+        )
 
 
 async def put_off(settings: Settings, service: str, *, for_: timedelta, who: Who, as_json: bool) -> None:
@@ -240,5 +246,7 @@ async def put_off(settings: Settings, service: str, *, for_: timedelta, who: Who
     if as_json:
         print_json({"service": service, "until": now.until, "reason": now.reason, "was_paused": before is not None})
         return
-    was = f"; it was paused until {before.until:%Y-%m-%d %H:%M:%S}: {before.reason}" if before else ""
-    output().print(f"{service} is paused until {now.until:%Y-%m-%d %H:%M:%S} UTC, {now.reason}{was}", highlight=False)
+    was = f"; it was paused until {before.until:%Y-%m-%d %H:%M:%S}: {shown(before.reason)}" if before else ""
+    output().print(
+        f"{service} is paused until {now.until:%Y-%m-%d %H:%M:%S} UTC, {shown(now.reason)}{was}", highlight=False
+    )

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from cli.backends import reach
 from cli.contact import why
 from cli.operate import print_json
-from cli.output import output
+from cli.output import output, shown
 from cli.who import Who
 from cli.whom import Cannot, meant
 from eventlog import topology
@@ -48,7 +48,9 @@ async def send_now(
     said = f"is due now; it was due {was}" if changed else f"is due already, since {was}"
     console.print(f"{email.email_id} {said}", highlight=False)
     if pause:
-        console.print(f"[yellow]the sender is paused until {pause.until:%Y-%m-%d %H:%M:%S} UTC[/]: {pause.reason}")
+        console.print(
+            f"[yellow]the sender is paused until {pause.until:%Y-%m-%d %H:%M:%S} UTC[/]: {shown(pause.reason)}"
+        )
 
 
 def _one(emails: tuple[Planned, ...], what: str) -> Planned:

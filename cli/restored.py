@@ -6,8 +6,10 @@ from datetime import UTC, datetime
 from cli.backends import reach
 from cli.operate import print_json
 from cli.output import output
+from cli.progress import Progress
 from cli.who import Who
 from contracts.facts import EmailUnknown
+from contracts.ids import EmailId
 from eventlog import topology
 from eventlog.connection import Broker
 from eventlog.log import EventLog
@@ -44,12 +46,19 @@ async def set_aside(
     Errors: Unavailable.
     """
     events, count = EventLog(broker), 0
-    for contact in await events.contacts():
-        planned = plan_all(fold(contact, await events.history(contact)), campaigns, pace).values()
-        for each in in_doubt(planned, until):
-            fact = EmailUnknown(contact=contact, at=now, email_id=each.email_id, reason=REASON, round=each.email.round)
-            count += not (await events.append(fact)).duplicate
+    everybody = await events.contacts()
+    with Progress("reading people") as progress:
+        for number, contact in enumerate(everybody, start=1):
+            planned = plan_all(fold(contact, await events.history(contact)), campaigns, pace).values()
+            for each in in_doubt(planned, until):
+                count += not (await events.append(_in_doubt(each, now))).duplicate
+            progress.told(number, len(everybody))
     return count
+
+
+def _in_doubt(each: Planned, now: datetime) -> EmailUnknown:
+    contact = EmailId.parse(each.email_id).contact
+    return EmailUnknown(contact=contact, at=now, email_id=each.email_id, reason=REASON, round=each.email.round)
 
 
 def in_doubt(planned: Iterable[Planned], until: datetime) -> list[Planned]:

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from cli.contact import why
 from cli.operate import print_json
-from cli.output import output
+from cli.output import output, shown
 from contracts.bookings import BookingFact
 from contracts.facts import AnyFact, SignupReceived
 from contracts.ids import digest
@@ -136,12 +136,12 @@ def _show(
     for sending, mail in mails:
         local = f"{sending.at.astimezone(zone):%a %Y-%m-%d %H:%M}"
         name = f"{sending.planned.sequence.id} {sending.planned.step.id}"
-        table.add_row(f"{sending.at:%Y-%m-%d %H:%M}", local, name, mail.subject)
+        table.add_row(f"{sending.at:%Y-%m-%d %H:%M}", local, name, shown(mail.subject))
     console.print(table)
     others = [each for each in plan_all(life.contact, campaigns, settings.pace).values() if each.state != "sent"]
     if others:
         console.print("\n[bold]Would not be sent[/]")
         for each in others:
             console.print(
-                f"  {each.sequence.id} {each.step.id} ({each.planned_for:%Y-%m-%d %H:%M}): {why(each.reason)}"
+                f"  {each.sequence.id} {each.step.id} ({each.planned_for:%Y-%m-%d %H:%M}): {shown(why(each.reason))}"
             )

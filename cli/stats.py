@@ -1,6 +1,7 @@
 """`dripstream stats`: what became of the emails of each campaign, step by step, counted from the facts."""
 
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,7 +16,11 @@ from journey.campaign import load_campaigns
 from journey.tally import Counts, Fate, Of, count, in_order, merged
 from services.settings import Settings
 
-STATES = ("pending", "held", "sent", "skipped", "failed", "unknown")
+STATES = ("planned", "pending", "held", "sent", "skipped", "failed", "unknown")
+ALWAYS = ("planned", "sent", "skipped", "failed", "opened", "clicked")
+"""Columns for a narrow terminal; the others where there is something in them."""
+
+WIDE = 130
 HAPPENED = ("delivered", "opened", "clicked", "bounced", "complained")
 
 
@@ -58,27 +63,33 @@ def _print_lines(rows: list[tuple[Of, Counts]], total: Counts) -> None:
 
 
 def document(counts: Counts) -> dict[str, Any]:
-    return {**msgspec.structs.asdict(counts), "rates": counts.rates()}
+    return {"planned": counts.planned, **msgspec.structs.asdict(counts), "rates": counts.rates()}
 
 
 def _print_table(rows: list[tuple[Of, Counts]], total: Counts) -> None:
-    table = Table("campaign", "step", box=None, show_footer=True)
-    for name in (*STATES, *HAPPENED):
-        table.add_column(name, justify="right")
-    before = ""
+    console = output()
+    wide = console.width >= WIDE
+    shown = [each for each in (*STATES, *HAPPENED) if each in ALWAYS or wide or getattr(total, each)]
+    table = Table(box=None, show_footer=True, padding=(0, 1, 0, 0))
+    table.add_column("", no_wrap=True, footer="total")
+    for name, cell in zip(shown, _cells(total, shown, rates=True, between="\n"), strict=True):
+        table.add_column(name, justify="right", footer=cell)
+    before = Of("", "", "")
     for of, each in rows:
-        table.add_row(of.campaign if of.campaign != before else "", f"{of.sequence} {of.step}", *_cells(each))
-        before = of.campaign
-    for column, cell in zip(table.columns, ("total", "", *_cells(total)), strict=True):
-        column.footer = cell
-    output().print(table)
+        if of.campaign != before.campaign:
+            table.add_row(f"[bold]{of.campaign}[/]")
+        if of[:2] != before[:2]:
+            table.add_row(f" {of.sequence}")
+        table.add_row(f"  {of.step}", *_cells(each, shown, rates=wide))
+        before = of
+    console.print(table)
 
 
-def _cells(counts: Counts) -> list[str]:
-    rates = counts.rates()
-    states = [_number(getattr(counts, name)) for name in STATES]
-    return states + [_number(getattr(counts, name), rates[name]) for name in HAPPENED]
+def _cells(counts: Counts, names: Sequence[str], *, rates: bool, between: str = " ") -> list[str]:
+    """With their shares of what was sent or delivered, where there is room for them."""
+    shares = counts.rates() if rates else {}
+    return [_number(getattr(counts, name), shares.get(name), between) for name in names]
 
 
-def _number(number: int, rate: float | None = None) -> str:
-    return "·" if not number else f"{number} ({rate:.1%})" if rate is not None else str(number)
+def _number(number: int, rate: float | None, between: str) -> str:
+    return "·" if not number else f"{number}{between}{rate:.1%}" if rate is not None else str(number)

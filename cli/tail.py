@@ -5,16 +5,15 @@ import contextlib
 import os
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Literal, TextIO
 
 import rich_click as click
-from rich.console import Console
-from rich.progress import Progress
 
 from cli.backends import reach
 from cli.facts import COLUMNS, Wanted, csv_line, json_line, line, read, row, whose
+from cli.progress import Progress
 from cli.runtime import stop_on_signal
 from contracts import subjects
 from eventlog.connection import Broker, Unavailable
@@ -26,6 +25,7 @@ from services.settings import Settings
 
 POLL_S = 0.5
 KNOWN = 10_000
+INTERRUPTED = 130
 Format = Literal["jsonl", "csv"]
 
 
@@ -89,22 +89,45 @@ class Addresses:
         return self._known[contact]
 
 
-async def export(settings: Settings, what: Wanted, person: str | None, *, form: Format, to: Path | None) -> None:
-    """Errors: NoBroker, Unavailable, Cannot; OSError. A file is there as a whole, or as it was before."""
+class Interrupted(Exception):
+    """Somebody stopped it."""
+
+
+async def export(settings: Settings, what: Wanted, person: str | None, *, form: Format, to: Path | None) -> int:
+    """What there is as it begins; exit code 130 where it was interrupted.
+
+    Errors: NoBroker, Unavailable, Cannot; OSError. A file is there as a whole, or as it was before.
+    """
     count = 0
-    with quiet_pipe():
-        async with reach(settings, name="export") as broker:
-            what = await _of(what, person, broker)
-            last = (await info(broker, subjects.EVENTS)).state.last_seq
-            with written(to) as out, _progress(last) as seen:
-                if form == "csv":
-                    out.write(csv_line(COLUMNS))
-                async for message in read(DirectReader(broker), what):
-                    out.write(csv_line(row(message)) if form == "csv" else json_line(message))
-                    count += 1
-                    seen(message.sequence)
+    try:
+        with stop_on_signal() as stop, quiet_pipe():
+            async with reach(settings, name="export") as broker:
+                what = await _of(what, person, broker)
+                with written(to) as out, Progress("facts") as progress:
+                    if form == "csv":
+                        out.write(csv_line(COLUMNS))
+                    async for message, last in _until_now(broker, what, stop):
+                        out.write(csv_line(row(message)) if form == "csv" else json_line(message))
+                        count += 1
+                        progress.told(message.sequence, last)
+    except Interrupted:
+        left = f"{to} is as it was" if to else "what was printed is not all"
+        click.echo(f"interrupted after {count} facts: {left}", err=True)
+        return INTERRUPTED
     if to:
         click.echo(f"{count} facts in {to}", err=True)
+    return 0
+
+
+async def _until_now(broker: Broker, what: Wanted, stop: asyncio.Event) -> AsyncIterator[tuple[StoredMessage, int]]:
+    """With the sequence of the last there is: an export of a log that grows comes to an end. Errors: Interrupted."""
+    last = (await info(broker, subjects.EVENTS)).state.last_seq
+    async for message in read(DirectReader(broker), what):
+        if stop.is_set():
+            raise Interrupted
+        if message.sequence > last:
+            return
+        yield message, last
 
 
 async def _of(what: Wanted, person: str | None, broker: Broker) -> Wanted:
@@ -128,14 +151,6 @@ def written(to: Path | None) -> Iterator[TextIO]:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
-
-
-@contextlib.contextmanager
-def _progress(last: int) -> Iterator[Callable[[int], None]]:
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("export", total=last)
-        yield lambda sequence: bar.update(task, completed=sequence)
 
 
 @contextlib.contextmanager

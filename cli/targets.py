@@ -2,8 +2,6 @@
 
 from typing import Any
 
-from rich.table import Table
-
 from cli.backends import reach
 from cli.everybody import everybody, webhooks_counted
 from cli.operate import print_json
@@ -72,14 +70,16 @@ def _state(target: Target) -> str:
 
 
 def _print(found: list[Target]) -> None:
-    table = Table("target", "", f"last {WINDOW.days} days", "cases", "ever", "held since (UTC)", "apart", box=None)
+    """Two lines each, so that they fit into a narrow terminal."""
+    console = output()
     for each in found:
-        since = f"{each.since:%Y-%m-%d %H:%M}" if each.since else ""
-        ever = each.ever.share()
-        apart = ", ".join(f"{number:g} {what}" for what, number in each.apart.items() if number)
-        cases = f"{each.cases.good} of {each.cases.all}" if each.cases.all else ""
-        table.add_row(TITLES[each.name], SHOWN[each.held], _share(each.value), cases, _share(ever), since, apart)
-    output().print(table)
+        since = f" since {each.since:%Y-%m-%d %H:%M} UTC" if each.since else ""
+        console.print(f"{SHOWN[each.held]}{since}: [bold]{TITLES[each.name]}[/]", highlight=False)
+        days = f"{_share(each.value)} of the last {WINDOW.days} days ({each.cases.good} of {each.cases.all})"
+        ever = f"{_share(each.ever.share())} ever" if each.ever.all else ""
+        apart = [f"{number:g} {what}" for what, number in each.apart.items() if number]
+        said = [days if each.cases.all else "", ever, *apart]
+        console.print(f"  {', '.join(filter(None, said)) or 'no case yet'}", highlight=False)
 
 
 def _share(value: float | None) -> str:

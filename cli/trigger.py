@@ -8,7 +8,7 @@ from email_validator import EmailNotValidError, validate_email
 
 from cli.backends import reach
 from cli.operate import print_json
-from cli.output import output
+from cli.output import output, shown
 from cli.who import Who
 from contracts.facts import Triggered
 from contracts.ids import contact_id
@@ -38,7 +38,7 @@ async def trigger(settings: Settings, told: Told, *, who: Who, as_json: bool) ->
         print_json({"event_id": fact.id, "contact": fact.contact, "duplicate": stored.duplicate})
     else:
         known = "was known already" if stored.duplicate else "noted"
-        output().print(f"{fact.name} for {fact.email} {known}: {fact.id}", highlight=False)
+        output().print(f"{fact.name} for {shown(fact.email)} {known}: {fact.id}", highlight=False)
 
 
 def fact_of(told: Told, who: Who, now: datetime) -> Triggered:

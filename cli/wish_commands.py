@@ -8,6 +8,7 @@ import rich_click as click
 
 from cli.command import AS_JSON, BROKER, BY, WHY, load_settings, run_to_end
 from cli.durations import Duration
+from services.durations import LONGEST_PAUSE
 
 SERVICES = ("sender", "scheduler", "notion-sync", "notifier")
 CAMPAIGN = click.option("--campaign", metavar="NAME", help="Only what comes of this campaign.")
@@ -117,7 +118,7 @@ def send_now(email: str, *, campaign: str | None, step: str | None, by: str, why
 @BROKER
 @AS_JSON
 @click.argument("service", type=click.Choice(SERVICES), default="sender")
-@click.option("--for", "for_", type=Duration(), metavar="LONG", help="How long: 30m, 2h, 1d, 1h30m.")
+@click.option("--for", "for_", type=Duration(LONGEST_PAUSE), metavar="LONG", help="How long: 30m, 2h, 1d, 1h30m.")
 @click.option("--until", type=click.DateTime(), help="Until when, UTC, instead of how long.")
 @BY
 @WHY
@@ -135,6 +136,8 @@ def pause(service: str, *, for_: timedelta | None, until: datetime | None, by: s
     left = for_ or (until or now).replace(tzinfo=UTC) - now
     if left <= timedelta(0):
         raise click.UsageError("--until is over already; times are UTC")
+    if left > LONGEST_PAUSE:
+        raise click.UsageError(f"--until is more than {LONGEST_PAUSE.days} days away: stop the service instead")
     from cli.failures import put_off
     from cli.who import Who
 

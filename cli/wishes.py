@@ -1,16 +1,15 @@
 """Hold, resume and cancel a person's emails: each is a fact, with who and why."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import rich_click as click
-from rich.console import Console
-from rich.progress import track
 
 from cli.backends import reach
 from cli.operate import print_json
-from cli.output import output
+from cli.output import output, shown
+from cli.progress import Progress
 from cli.who import Who
 from cli.whom import Cannot, Meant, meant, require_campaign
 from contracts.operators import OperatorCancelled, OperatorHeld, OperatorIntent, OperatorResumed
@@ -89,7 +88,9 @@ def _say(verb: str, made: Made, emails: list[Planned]) -> None:
     console.print(f"{head or f'{made.what} is {SAID[verb]} already'} ({left})", highlight=False)
     if verb == "resume":
         for other in kept_by(made.state, emails):
-            console.print(f"[yellow]still kept back[/]: {other.what}, by {other.by}: {other.why}", highlight=False)
+            console.print(
+                f"[yellow]still kept back[/]: {other.what}, by {shown(other.by)}: {shown(other.why)}", highlight=False
+            )
 
 
 def kept_by(state: Contact, emails: list[Planned]) -> list[OperatorIntent]:
@@ -112,8 +113,7 @@ async def wish_for_all(
         if not force:
             click.confirm(f"{verb} {campaign} for {len(people)} people?", abort=True, err=True)
         changed, beaten = 0, 0
-        console = Console(stderr=True)
-        for person in track(people, verb, console=console, disable=not console.is_terminal, transient=True):
+        for person in _told_one_by_one(people, verb):
             state = fold(person, await events.history(person))
             try:
                 made = await make(events, state, verb, f"{person}.{campaign}", who)
@@ -131,6 +131,19 @@ async def wish_for_all(
     return int(beaten > 0)
 
 
+def _told_one_by_one(people: list[str], verb: str) -> Iterator[str]:
+    with Progress(verb) as progress:
+        for number, person in enumerate(people, start=1):
+            yield person
+            progress.told(number, len(people))
+
+
 async def in_campaign(events: EventLog, campaign: Campaign, pace: Pace) -> list[str]:
     """Who gets, or got, anything of it. Errors: Unavailable."""
-    return [each for each in await events.contacts() if plan(fold(each, await events.history(each)), campaign, pace)]
+    found, everybody = [], await events.contacts()
+    with Progress("reading people") as progress:
+        for number, each in enumerate(everybody, start=1):
+            if plan(fold(each, await events.history(each)), campaign, pace):
+                found.append(each)
+            progress.told(number, len(everybody))
+    return found

@@ -70,7 +70,7 @@ class Answers(msgspec.Struct, frozen=True):
     accepted: Annotated[Count, Meta(description="2xx")] = 0
     refused: Annotated[Count, Meta(description="4xx: the sender's fault, and said so")] = 0
     failed: Annotated[Count, Meta(description="5xx: ours")] = 0
-    slow: Annotated[Count, Meta(description="of all of these, answered after more than 500 ms")] = 0
+    slow: Annotated[Count, Meta(description="of all of these, not answered below 500 ms")] = 0
     slowest_ms: Annotated[float, Meta(ge=0)] = 0.0
 
 

@@ -80,6 +80,11 @@ class Counts(msgspec.Struct, frozen=True):
     def each(self) -> tuple[int, ...]:
         return msgspec.structs.astuple(self)
 
+    @property
+    def planned(self) -> int:
+        """Every email there was to be, whatever became of it."""
+        return self.pending + self.held + self.sent + self.skipped + self.failed + self.unknown
+
     def rates(self) -> dict[str, float | None]:
         """Shares of 1: delivered and bounced of what was sent, the rest of what was delivered; None: of nothing."""
         of = {"delivered": self.sent, "bounced": self.sent} | dict.fromkeys(

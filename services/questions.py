@@ -14,6 +14,10 @@ ENVELOPE = 4_096
 """Bytes kept free in a message for its headers and for what is around a list."""
 
 
+LINE = 200
+"""Characters of who and of why."""
+
+
 class Refused(ValueError):
     """The request cannot be answered, and what to do about it; `code` as HTTP would have it.
 
@@ -23,6 +27,11 @@ class Refused(ValueError):
     def __init__(self, code: int, what_to_do: str) -> None:
         super().__init__(what_to_do)
         self.code = code
+
+
+def one_line(text: str) -> str:
+    """Of what somebody typed: without what a terminal would obey, and without breaks."""
+    return " ".join("".join(char if char.isprintable() else " " for char in text).split())
 
 
 def read(payload: bytes, kind: type[T]) -> T:

@@ -36,6 +36,6 @@ def counted(before: Answers, status: int, ms: float) -> Answers:
         accepted=before.accepted + (status < 400),
         refused=before.refused + (400 <= status < 500),
         failed=before.failed + (status >= 500),
-        slow=before.slow + (taken > SLOW_MS),
+        slow=before.slow + (taken >= SLOW_MS),
         slowest_ms=max(before.slowest_ms, taken),
     )

@@ -1,6 +1,5 @@
 """What the sender is told: to pause, and to go on. Pure: requests in, answers out."""
 
-import re
 from datetime import timedelta
 from typing import Annotated, Any
 
@@ -8,14 +7,12 @@ import msgspec
 from msgspec import Meta
 
 from eventlog.pause import Paused
-from services.questions import Refused, read
+from services.durations import LONGEST_PAUSE, duration
+from services.questions import LINE, Refused, one_line, read
 
 ME = "sender"
-LONGEST_PAUSE = timedelta(days=30)
-_PART = re.compile(r"([0-9]{1,7})([smhd])")
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
-Line = Annotated[str, Meta(max_length=200)]
+Line = Annotated[str, Meta(max_length=LINE)]
 
 
 class PauseAsked(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -53,35 +50,30 @@ class Resume(msgspec.Struct, frozen=True):
 def pause_from(payload: bytes) -> Pause:
     """Errors: Refused."""
     asked = read(payload, PauseAsked)
-    return Pause(for_=duration(asked.for_), by=_who(asked), why=_one_line(asked.why))
+    return Pause(for_=_how_long(asked.for_), by=_who(asked), why=one_line(asked.why))
 
 
 def resume_from(payload: bytes) -> Resume:
     """Errors: Refused."""
     asked = read(payload, ResumeAsked)
-    return Resume(by=_who(asked), why=_one_line(asked.why))
+    return Resume(by=_who(asked), why=one_line(asked.why))
 
 
 def _who(asked: PauseAsked | ResumeAsked) -> str:
     if asked.service != ME:
         raise Refused(400, '`service` can only be "sender" here; `dripstream pause --help` names the others')
-    if not (by := _one_line(asked.by)):
+    if not (by := one_line(asked.by)):
         raise Refused(400, '`by` is missing: say who you are, {"by": "ada"}; it is kept with the fact')
     return by
 
 
-def _one_line(text: str) -> str:
-    return " ".join("".join(char if char.isprintable() else " " for char in text).split())
-
-
-def duration(text: str) -> timedelta:
-    """`90s`, `30m`, `1h`, `1h30m`, `2d`. Errors: Refused."""
-    parts = _PART.findall(text)
-    length = sum((timedelta(**{_UNITS[unit]: int(number)}) for number, unit in parts), timedelta())
-    is_whole = "".join(number + unit for number, unit in parts) == text
-    if not (is_whole and timedelta() < length <= LONGEST_PAUSE):
-        raise Refused(400, f"`for` says how long: 30m, 1h30m, 2d; more than nothing and up to {LONGEST_PAUSE.days}d")
-    return length
+def _how_long(text: str) -> timedelta:
+    """Errors: Refused."""
+    try:
+        return duration(text, LONGEST_PAUSE)
+    except ValueError as error:
+        how = f"`for` says how long: 30m, 1h30m, 2d; more than nothing and up to {LONGEST_PAUSE.days}d"
+        raise Refused(400, how) from error
 
 
 def pause_answer(now: Paused | None, before: Paused | None) -> dict[str, Any]:

@@ -54,13 +54,17 @@ async def test_stats_count_each_step_and_the_total(site: Machine, broker: Broker
     steps = by("step", answer)
     assert (steps["email-1"]["pending"], steps["email-1"]["sent"], steps["email-1"]["delivered"]) == (1, 1, 1)
     assert (steps["email-2"]["pending"], steps["email-2"]["sent"]) == (2, 0)
-    assert (steps[None]["pending"], steps[None]["sent"]) == (13, 1)
+    assert (steps[None]["planned"], steps[None]["pending"], steps[None]["sent"]) == (14, 13, 1)
     assert steps[None]["rates"] == {
         "delivered": 1.0, "bounced": 0.0, "opened": 0.0, "clicked": 0.0, "complained": 0.0
     }  # fmt: skip
     table = await site.run("stats", "--campaign", CAMPAIGN)
-    assert "1 (100.0%)" in table.out
-    assert "total" in table.out
+    assert "1 100.0%" in table.out
+    narrow = (await site.run("stats", COLUMNS="80")).out.splitlines()
+    assert narrow[0].split() == ["planned", "pending", "sent", "skipped", "failed", "delivered", "opened", "clicked"]
+    assert narrow[-2].split() == ["total", "14", "13", "1", "·", "·", "1", "·", "·"]
+    assert narrow[-1].split() == ["100.0%"]
+    assert max(map(len, narrow)) <= 80
 
 
 async def test_stats_of_a_later_time_or_another_campaign_leave_the_rest_out(site: Machine, broker: Broker) -> None:

@@ -186,3 +186,19 @@ async def test_what_is_not_clear_is_refused_with_the_usage(slow: Site, args: tup
     answer = await slow.machine.run(*args)
     assert answer.code == 2
     assert hint in " ".join(answer.err.replace("│", " ").split())
+
+
+async def test_an_email_sent_now_while_the_sender_is_paused_goes_once_when_it_goes_on(slow: Site) -> None:
+    await ok(slow, "pause", "--for", "1h", *BY)
+    [hurried] = await told(slow, "send-now", MARIA.email, "--step", "email-6", *BY)
+    assert hurried["sender_paused_until"]
+    [again] = await told(slow, "send-now", MARIA.email, "--step", "email-6", *BY)
+    assert (again["changed"], again["email_id"]) == (False, hurried["email_id"])
+    before = len(await slow.mails(MARIA))
+    await ok(slow, "resume", *BY)
+    await eventually(lambda: slow_sent(slow, before + 1), timeout=20)
+    assert [mail.idempotency_key for mail in await slow.mails(MARIA)].count(hurried["email_id"]) == 1
+
+
+async def slow_sent(site: Site, number: int) -> bool:
+    return len(await site.mails(MARIA)) == number

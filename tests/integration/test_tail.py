@@ -2,17 +2,24 @@
 
 import asyncio
 import contextlib
+import os
+import signal
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 
+from cli import tail
 from cli.facts import Wanted, read
+from cli.runtime import stop_on_signal
 from cli.tail import follow
 from contracts.ids import contact_id
 from eventlog import topology
 from eventlog.connection import Broker, connect
-from eventlog.direct import PAGE, DirectReader
+from eventlog.direct import PAGE, DirectReader, StoredMessage
 from eventlog.log import EventLog
 from eventlog.server import NatsServer
+from services.settings import Settings
 from tests.factories import ADA, NOW, make_email_sent, make_signup
 from tests.waiting import eventually
 
@@ -71,3 +78,55 @@ async def test_more_facts_than_a_page_are_all_read_in_order(nats_server: NatsSer
         mine = [message async for message in read(DirectReader(broker), Wanted(contact_id(ADA)))]
     assert every == list(range(1, PAGE + 102))
     assert [message.sequence for message in mine] == [PAGE + 101]
+
+
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("to_a_file", [True, False])
+async def test_an_export_that_is_interrupted_says_so_and_leaves_the_file_as_it_was(
+    nats_server: NatsServer, broker: Broker, tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch, sign: signal.Signals, to_a_file: bool,
+) -> None:  # fmt: skip
+    events = EventLog(broker)
+    for number in range(5):
+        await events.append(make_signup(f"p{number}@example.com"))
+
+    async def slowly(reader: DirectReader, what: Wanted) -> AsyncIterator[StoredMessage]:
+        async for message in read(reader, what):
+            if message.sequence == 3:
+                os.kill(os.getpid(), sign)
+                await stopped[0].wait()
+            yield message
+
+    @contextlib.contextmanager
+    def known() -> Iterator[asyncio.Event]:
+        with stop_on_signal() as stop:
+            stopped.append(stop)
+            yield stop
+
+    stopped: list[asyncio.Event] = []
+    monkeypatch.setattr(tail, "read", slowly)
+    monkeypatch.setattr(tail, "stop_on_signal", known)
+    file = tmp_path / "facts.jsonl"
+    file.write_text("kept")
+    told = Settings.load(nats_url=nats_server.url)
+    code = await tail.export(told, Wanted(), None, form="jsonl", to=file if to_a_file else None)
+    said = capsys.readouterr()
+    assert code == tail.INTERRUPTED
+    assert [(each.name, each.read_text()) for each in files(tmp_path)] == [("facts.jsonl", "kept")]
+    assert "interrupted after 2 facts" in said.err
+    assert ("is as it was" if to_a_file else "what was printed is not all") in said.err
+    assert len(said.out.splitlines()) == (0 if to_a_file else 2)
+
+
+def files(folder: Path) -> list[Path]:
+    return [each for each in folder.iterdir() if each.is_file()]
+
+
+async def test_an_export_ends_with_what_there_was_as_it_began(nats_server: NatsServer, broker: Broker) -> None:
+    """A log that grows faster than it is read would be exported for ever."""
+    events, seen = EventLog(broker), []
+    await events.append(make_signup())
+    async for message, _ in tail._until_now(broker, Wanted(), asyncio.Event()):
+        seen.append(message.sequence)
+        await events.append(make_signup(f"p{len(seen)}@example.com"))
+    assert seen == [1]

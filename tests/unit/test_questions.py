@@ -17,7 +17,7 @@ from journey.views import story
 from services.micro import semver
 from services.questions import LONGEST, Refused, fitting
 from services.scheduler.questions import contact_answer, pending_answer, which_contact, which_pending
-from services.sender.questions import duration, pause_answer, pause_from, resume_from
+from services.sender.questions import pause_answer, pause_from, resume_from
 from tests.factories import ADA, at, make_email_id, make_email_sent, make_signup
 from tests.unit.journey.test_plan import STEPS, campaign
 
@@ -148,12 +148,13 @@ def test_what_does_not_fit_ends_the_list() -> None:
     ],
 )
 def test_a_pause_is_as_long_as_it_says(text: str, length: timedelta) -> None:
-    assert duration(text) == length
+    assert pause_from(json.dumps({"for": text, "by": "ada"}).encode()).for_ == length
 
 
 @pytest.mark.parametrize("text", ["", "0s", "h", "-1h", "1 h", "1h ", "1.5h", "31d", "9999999d", "١h", "1w"])
 def test_a_pause_without_a_sensible_length_is_refused(text: str) -> None:
-    assert refusal(lambda body: duration(body.decode()), text)[0] == 400
+    code, why = refusal(pause_from, json.dumps({"for": text, "by": "ada"}))
+    assert (code, "`for` says how long" in why) == (400, True)
 
 
 def test_a_pause_needs_somebody_who_answers_for_it() -> None:

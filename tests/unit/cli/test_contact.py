@@ -1,15 +1,18 @@
 """`dripstream contact`: the answer to "why did, or didn't, she get this?"."""
 
 import ast
+import io
 from typing import Any
 
 import pytest
 from rich.console import Console
 
-from cli.contact import WHY, describe, emails_table, why
+from cli.contact import WHY, _show, describe, emails_table, why
+from contracts.facts import AnyFact
 from contracts.ids import contact_id
 from journey.contact import fold
 from journey.plan import Pace, plan
+from journey.variables import printable
 from journey.views import story, zone_of
 from services.settings import ROOT
 from tests.factories import (
@@ -127,3 +130,14 @@ def test_every_reason_of_the_plan_has_words() -> None:
 def test_a_reason_without_words_is_shown_as_it_is() -> None:
     assert why("paid") == "paid"
     assert why(None) == ""
+
+
+@pytest.mark.parametrize("name", ["[/red]", "[bold]Ada", "\x1b[2JAda", "Ada\x07"])
+def test_what_somebody_typed_into_the_form_is_shown_and_never_obeyed_by_the_terminal(name: str) -> None:
+    """Rich takes `[/red]` for markup, and ends with an error."""
+    facts: list[AnyFact] = [make_signup(first_name=name), make_held(why=name)]
+    state = fold(ME, facts)
+    out = io.StringIO()
+    _show(Console(file=out, width=200, force_terminal=False), state, facts, plan(state, campaign(), Pace()))
+    assert not {"\x1b", "\x07"} & set(out.getvalue())
+    assert out.getvalue().count(printable(name)) == 2

@@ -2,7 +2,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from cli.durations import duration, moment
+from cli.durations import moment
+from services.durations import LONGEST_PAUSE, duration
 
 NOW = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
 
@@ -12,10 +13,16 @@ def test_a_duration_is_read_as_people_write_it(text: str, minutes: float) -> Non
     assert duration(text) == timedelta(minutes=minutes)
 
 
-@pytest.mark.parametrize("text", ["", "2", "h", "-2h", "2 h", "0m", "2w", "999999d", "2h!"])
+@pytest.mark.parametrize("text", ["", "2", "h", "-2h", "2 h", "0m", "2w", "9999999d", "2h!", "١h"])
 def test_what_is_no_duration_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"no duration|nothing, or more"):
         duration(text)
+
+
+def test_a_pause_is_no_longer_than_a_month() -> None:
+    assert duration("30d", LONGEST_PAUSE) == timedelta(days=30)
+    with pytest.raises(ValueError, match="more than 30 days"):
+        duration("30d1s", LONGEST_PAUSE)
 
 
 @pytest.mark.parametrize(

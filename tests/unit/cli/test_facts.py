@@ -21,7 +21,7 @@ def stored(fact: AnyFact, payload: bytes | None = None) -> StoredMessage:
     return StoredMessage(fact_subject(fact), 7, STORED, encode(fact) if payload is None else payload)
 
 
-@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@sum", "\tx", "\rx"])
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@sum", "\tx", "\rx", "\n=1+1", "\uff1d1+1"])
 def test_a_cell_that_begins_like_a_formula_is_text(text: str) -> None:
     assert safe(text) == f"'{text}"
     cells = row(stored(make_held(by=text)))

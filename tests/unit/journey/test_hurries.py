@@ -8,13 +8,15 @@ from contracts.facts import AnyFact
 from contracts.ids import BadId, contact_id
 from contracts.operators import OperatorHurried
 from journey.contact import fold
-from journey.model import Late
-from journey.plan import Planned
+from journey.model import Late, Sequence
+from journey.plan import Pace, Planned, plan
 from journey.wishes import Refusal, hurry
 from tests.factories import (
     ADA,
     at,
     make_attempt_failed,
+    make_booking_created,
+    make_booking_rescheduled,
     make_bounced,
     make_cancelled,
     make_email_failed,
@@ -28,6 +30,8 @@ from tests.factories import (
     make_retried,
     make_signup,
 )
+from tests.unit.journey.small_campaign import PRECALL, campaign
+from tests.unit.journey.small_campaign import step as step_of
 from tests.unit.journey.test_holds import planned
 
 ME = contact_id(ADA)
@@ -153,3 +157,57 @@ def test_what_is_not_worth_sending_any_more_is_refused() -> None:
 def test_a_hurry_of_somebody_elses_email_is_no_fact() -> None:
     with pytest.raises(BadId):
         make_hurried(what=make_email_id("email-1", "grace@example.com"))
+
+
+def reminders(*happened: AnyFact) -> dict[tuple[bool, str], Planned]:
+    """Before a meeting: whether the email is of its present time, and its step."""
+    emails = plan(fold(ME, happened), campaign(PRECALL), Pace())
+    return {(each.unwanted != "booking_rescheduled", each.step.id): each for each in emails}
+
+
+def a_reminder_is_hurried(step: str) -> list[AnyFact]:
+    booked = make_booking_created(start=at(days=7), sent_at=at())
+    of = reminders(booked)[True, step].email_id
+    return [booked, make_hurried(what=of, at=at(minutes=30))]
+
+
+def test_a_hurried_reminder_of_a_meeting_that_moves_is_not_sent_and_the_new_one_keeps_its_time() -> None:
+    history = a_reminder_is_hurried("day-before")
+    assert reminders(*history)[True, "day-before"].due == at(minutes=30)
+    after = reminders(*history, make_booking_rescheduled(sent_at=at(hours=1), start=at(days=8)))
+    assert (after[False, "day-before"].state, after[False, "day-before"].reason) == ("skipped", "booking_rescheduled")
+    assert after[True, "day-before"].due == at(days=7)
+    state = fold(ME, [*history, make_booking_rescheduled(sent_at=at(hours=1), start=at(days=8))])
+    refused = hurry(state, after[False, "day-before"], by="grace", at=at(hours=2))
+    assert refused == Refusal("skipped", "booking_rescheduled")
+
+
+def test_a_reminder_that_was_sent_before_its_time_is_sent_for_a_new_time_only_where_the_campaign_says_so() -> None:
+    for step, expected in (("guide", ("skipped", "already_sent_before_it_moved")), ("day-before", ("pending", None))):
+        booked, hurried = history = a_reminder_is_hurried(step)
+        assert isinstance(hurried, OperatorHurried)
+        said = make_email_sent(at=at(minutes=31), email_id=hurried.what)
+        after = reminders(*history, said, make_booking_rescheduled(sent_at=at(hours=1), start=at(days=8)))
+        assert (after[True, step].state, after[True, step].reason) == expected
+        assert booked.contact == ME
+
+
+def test_a_hurry_holds_whatever_the_campaign_then_says_of_its_time() -> None:
+    said = make_hurried("email-2", at=at(hours=5))
+    for edited, due in ((12, at(hours=5)), (96, at(hours=5)), (2, at(hours=2))):
+        days = Sequence("nurture", "signup", (step_of("email-2", edited),))
+        assert planned("shift", make_signup(), said, of=days)["email-2"].due == due
+
+
+def test_a_hurried_email_that_the_campaign_has_no_more_is_not_planned() -> None:
+    without = Sequence("nurture", "signup", (step_of("email-1", 24),))
+    assert list(planned("shift", make_signup(), make_hurried("email-2", at=at(hours=5)), of=without)) == ["email-1"]
+
+
+@pytest.mark.parametrize("after", [make_bounced(), make_held(), make_cancelled()])
+def test_what_happens_after_a_hurry_and_before_the_send_counts_more(after: AnyFact) -> None:
+    assert not email(make_hurried("email-2", at=at(hours=5)), after).is_pending
+
+
+def test_a_hurry_written_a_moment_after_somebody_was_erased_plans_nothing() -> None:
+    assert planned("shift", make_hurried("email-2", at=at(hours=5))) == {}

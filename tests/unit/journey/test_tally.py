@@ -1,12 +1,14 @@
 """What became of emails, from one person's facts."""
 
+from typing import get_args
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.deliveries import EmailClicked, EmailComplained, EmailOpened, EmailSuppressed
 from contracts.facts import AnyFact
 from contracts.ids import contact_id
-from journey.plan import Pace
+from journey.plan import Pace, State
 from journey.tally import Counts, Fate, Of, count, fates, in_order, merged
 from tests.factories import (
     ADA,
@@ -135,3 +137,9 @@ def test_merging_one_by_one_is_the_sum(counts: list[Counts]) -> None:
         whole = merged(whole, {Of("a", "b", "c"): each})
     assert sum(each.sent for each in whole.values()) == sum(each.sent for each in counts)
     assert sum(each.opened for each in whole.values()) == sum(each.opened for each in counts)
+
+
+def test_planned_is_every_state_an_email_can_be_in_counted_once() -> None:
+    for state in get_args(State):
+        assert Counts(**{state: 1}).planned == 1
+    assert Counts(delivered=1, opened=1, clicked=1, bounced=1, complained=1).planned == 0
