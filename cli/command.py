@@ -117,6 +117,7 @@ def explained() -> Iterator[None]:
     except OSError as error:
         _exit(f"{error.strerror or error}" + (f": {error.filename}" if error.filename else ""))
     except KeyboardInterrupt:
+        click.echo("dripstream: interrupted; what was done stays, and it may be run again", err=True)
         sys.exit(130)
 
 

@@ -9,6 +9,7 @@ from rich.table import Table
 from cli.backends import reach
 from cli.operate import print_json
 from cli.output import output, shown
+from cli.whom import Cannot, clear
 from contracts.bookings import BookingFact, Scheduled
 from contracts.deliveries import DeliveryFact
 from contracts.facts import AnyFact, EmailFact, SignupReceived, Triggered
@@ -47,21 +48,21 @@ WHY = {
 }
 
 
-async def contact(settings: Settings, email: str, *, as_json: bool) -> int:
-    """Exit code 1 where nobody of that address is known. Errors: NoBroker, Unavailable, CampaignError."""
+async def contact(settings: Settings, who: str, *, as_json: bool) -> None:
+    """By address, or by contact id, which may be shortened. Errors: Cannot; NoBroker, Unavailable, CampaignError."""
     campaigns = load_campaigns(settings.campaigns_dir)
     async with reach(settings, name="contact") as broker:
-        facts = await EventLog(broker).history(contact_id(email))
+        events = EventLog(broker)
+        found = contact_id(who) if "@" in who else clear(who, await events.contacts(), "nobody")
+        facts = await events.history(found)
     if not facts:
-        Console(stderr=True).print(f"nobody of that address is known (contact {contact_id(email)})")
-        return 1
-    state = fold(contact_id(email), facts)
+        raise Cannot(f"nobody of that address is known (contact {found})")
+    state = fold(found, facts)
     planned = list(plan_all(state, campaigns, settings.pace).values())
     if as_json:
         print_json(story(state, facts, planned))
     else:
         _show(output(), state, facts, planned)
-    return 0
 
 
 def why(reason: str | None) -> str:

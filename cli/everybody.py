@@ -9,7 +9,7 @@ import msgspec
 from cli.progress import Progress
 from contracts import subjects
 from contracts.bookings import BookingFact
-from contracts.codec import Undecodable, decode_fact
+from contracts.codec import Undecodable, fact_at
 from contracts.facts import FACTS, AnyFact, SignupReceived, Triggered
 from contracts.operations import OPERATIONS, WebhooksCounted
 from eventlog.connection import Broker
@@ -67,7 +67,7 @@ async def webhooks_counted(broker: Broker, since: datetime | None = None) -> Asy
     async for page in DirectReader(broker).pages(subjects.EVENTS, wanted, since or 1):
         for message in page:
             try:
-                fact = decode_fact(message.payload)
+                fact = fact_at(message.subject, message.payload)
             except Undecodable:
                 continue
             if isinstance(fact, WebhooksCounted):

@@ -13,7 +13,7 @@ import msgspec
 from cli.contact import describe
 from cli.whom import Cannot, clear
 from contracts import subjects
-from contracts.codec import TAGS, Undecodable, decode_fact
+from contracts.codec import TAGS, Undecodable, fact_at
 from contracts.ids import BadId, contact_id
 from eventlog.direct import DirectReader, StoredMessage
 from journey.variables import printable
@@ -88,7 +88,7 @@ def line(message: StoredMessage, address: str | None = None) -> str:
     """One fact in words, without what a terminal would obey."""
     _, contact, tag, *_ = message.subject.split(".")
     try:
-        said = describe(decode_fact(message.payload))
+        said = describe(fact_at(message.subject, message.payload))
     except (Undecodable, BadId):
         said = "cannot be read by this version"
     return printable(f"{stored_at(message):%Y-%m-%d %H:%M:%S}  {tag:<22} {address or contact}  {said}".rstrip())

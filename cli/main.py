@@ -158,15 +158,17 @@ def pending(*, as_json: bool, limit: int | None, contact: str | None, campaign: 
 @dripstream.command()
 @BROKER
 @AS_JSON
-@click.argument("email")
-def contact(*, as_json: bool, email: str, **options: Any) -> None:
+@click.argument("who")
+def contact(*, as_json: bool, who: str, **options: Any) -> None:
     """Print a person's whole story: what happened, what is planned and when, what was sent, what was not and why.
+
+    WHO is an address, or a contact id, which may be shortened as long as it is clear.
 
     Example: `dripstream contact ada@example.com`
     """
     from cli.contact import contact as run
 
-    run_to_end(partial(run, load_settings(**options), email, as_json=as_json))
+    run_to_end(partial(run, load_settings(**options), who, as_json=as_json))
 
 
 @dripstream.command()

@@ -54,7 +54,7 @@ async def rebuild(
                 again = await _asked(thrown_away, watching)
             work = Rebuild(survey, recreate=bool(again))
             if not (dry_run or stop.is_set()):
-                if any(_differs(_counts(survey, each)) for each in survey.databases()):
+                if _is_there_work(survey, recreate=bool(again)):
                     about = "rows thrown away too" if again else ""
                     await note(broker, "rebuild", about=about, by=who.by, why=who.why, now=datetime.now(UTC))
                 await work.run()
@@ -102,6 +102,11 @@ async def _shell(settings: Settings, *, only_looks: bool) -> AsyncIterator[tuple
             raise ValueError(refused_anywhere(refused)) from refused
         finally:
             await shell.notion.close()
+
+
+def _is_there_work(survey: Survey, *, recreate: bool) -> bool:
+    counts = [_counts(survey, each) for each in survey.databases()]
+    return any(each[state] for each in counts for state in DIFFERENT if recreate or state != "trashed")
 
 
 def _thrown_away(survey: Survey) -> int:

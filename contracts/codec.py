@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 
+from contracts.base import Fact
 from contracts.facts import FACTS, AnyFact
 from contracts.messages import EmailDue
 
@@ -38,6 +39,22 @@ def decode_fact(payload: bytes) -> AnyFact:
         return _fact.decode(payload)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise (Unheard if _is_unheard(payload) else Undecodable)(str(error)[:200]) from error
+
+
+def fact_at(subject: str, payload: bytes) -> AnyFact:
+    """A fact where it belongs. Errors: as `decode_fact`, and `require_place`."""
+    fact = decode_fact(payload)
+    require_place(fact, subject)
+    return fact
+
+
+def require_place(value: object, subject: str) -> None:
+    """What may be stated by whom is known by subject (deploy/nats/users.conf), so no fact may say it is another.
+
+    Errors: Undecodable, for a fact about somebody else or of another kind than its subject has.
+    """
+    if isinstance(value, Fact) and subject.split(".")[1:3] != [value.contact, value.tag]:
+        raise Undecodable(f"a fact {value.tag} under the subject of another kind, or of somebody else")
 
 
 def _is_unheard(payload: bytes) -> bool:

@@ -19,7 +19,7 @@ from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from nats.errors import Error as NatsError
 
-from contracts.codec import Undecodable, Unheard
+from contracts.codec import Undecodable, Unheard, require_place
 from contracts.ids import BadId
 from eventlog.attempts import Attempts, unheard
 from eventlog.connection import Broker, Unavailable
@@ -125,6 +125,7 @@ class Consumer(Generic[T]):
         self._in_hand[meta.sequence.stream] = msg
         try:
             item = Item(self._work.decode(msg.data), msg.subject, meta.sequence.stream, meta.num_delivered, msg)
+            require_place(item.value, msg.subject)
             key = self._work.group(item)
         except Unheard as error:
             self._spawn(msg, unheard(meta.num_delivered, error))

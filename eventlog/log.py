@@ -2,7 +2,7 @@
 
 from contracts import subjects
 from contracts.base import Fact
-from contracts.codec import decode_fact, encode
+from contracts.codec import encode, fact_at
 from contracts.facts import AnyFact
 from contracts.operations import OPERATIONS
 from eventlog import trace
@@ -34,7 +34,7 @@ class EventLog:
     async def history(self, contact: str) -> list[AnyFact]:
         """Every fact of one contact, in the order stored. Errors: Unavailable, Undecodable."""
         messages = await self._direct.last_of_each(subjects.EVENTS, [subjects.history_of(contact)])
-        return [decode_fact(message.payload) for message in messages]
+        return [fact_at(message.subject, message.payload) for message in messages]
 
     async def contacts(self, *tags: str) -> list[str]:
         """Who has a fact of one of these tags, or any fact at all; from the index alone. Errors: Unavailable.

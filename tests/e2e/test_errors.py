@@ -73,6 +73,7 @@ async def test_a_wrong_password_is_said_at_once_and_not_shown(locked: Machine, n
     ("command", "said"),
     [
         (("contact", NOBODY[1]), "nobody of that address is known"),
+        (("contact", NOBODY[0]), "nobody we know"),
         (("hold", NOBODY[1]), "nobody of that address is known"),
         (("hold", NOBODY[0]), "nobody we know"),
         (("cancel", NOBODY[1], "--step", "email-1"), "nobody of that address is known"),

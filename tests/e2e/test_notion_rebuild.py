@@ -113,8 +113,16 @@ async def test_thrown_away_rows_are_left_and_said_where_nobody_can_be_asked(offi
     assert left.code == 1
     assert "1 rows were thrown away by hand and are left so; --recreate brings them back" in left.err
     assert shown(sandbox) != rows
-    assert (await office.run("notion", "rebuild", "--recreate")).code == 0
+    again = await office.run("notion", "rebuild", "--recreate", "--by", "grace", "--why", "thrown away by mistake")
+    assert again.code == 0
     assert shown(sandbox) == rows
+    assert (await office.run("notion", "rebuild")).code == 0
+    facts = [
+        json.loads(line)["fact"] for line in (await office.run("export", "--type", "operator_acted")).out.splitlines()
+    ]
+    assert [(each["about"], each["by"], each["why"]) for each in facts if each["did"] == "rebuild"][1:] == [
+        ("rows thrown away too", "grace", "thrown away by mistake")
+    ], "where nothing is done, nothing is written"
 
 
 async def test_interrupted_it_goes_on_when_it_is_run_again(office: Machine, sandbox: Sandbox) -> None:

@@ -62,6 +62,7 @@ async def test_what_is_held_leaves_the_bucket_and_is_back_after_a_resume(slow: S
     story = await ok(slow, "contact", MARIA.email)
     assert "operator_held" in story
     assert "by grace: asked by phone" in story
+    assert await ok(slow, "contact", MARIA.contact[:12]) == story, "by what `tail` and `pending` call them"
 
 
 async def test_one_email_is_cancelled_and_brought_back(slow: Site) -> None:

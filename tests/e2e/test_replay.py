@@ -79,4 +79,4 @@ async def test_a_replay_asks_first(up: Site) -> None:
     """And without an answer it does nothing."""
     answer = await up.machine.run("replay", "scheduler")
     assert answer.code == 1
-    assert "Replay every fact to scheduler?" in answer.out
+    assert "Replay every fact to scheduler?" in answer.err

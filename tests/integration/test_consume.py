@@ -12,7 +12,7 @@ from nats.js.api import ConsumerPause, DeliverPolicy
 from nats.js.errors import NotFoundError
 
 from contracts import subjects
-from contracts.codec import decode_fact
+from contracts.codec import decode_fact, encode
 from contracts.facts import AnyFact
 from contracts.messages import Parked
 from eventlog import attempts, consume, topology
@@ -230,6 +230,15 @@ async def test_a_fact_of_a_newer_version_waits_for_a_process_that_knows_it(
 async def redelivered(broker: Broker, number: int) -> bool:
     info = await broker.js.consumer_info(subjects.EVENTS, subjects.SCHEDULER)
     return (info.num_redelivered or 0) >= number
+
+
+async def test_a_fact_that_says_it_is_another_than_its_subject_is_parked_and_handled_by_nobody(broker: Broker) -> None:
+    seen, fact = Recorder(), make_email_sent()
+    await broker.publish(f"events.{fact.contact}.signup_received.x", encode(fact), last_sequence=0)
+    async with consuming(broker, seen):
+        await eventually(lambda: settled(broker))
+    [copy] = await parked(broker)
+    assert (copy.reason, seen.batches) == ("undecodable", [["handling_failed"]])
 
 
 async def test_a_pause_takes_nothing_more_until_it_is_over(broker: Broker) -> None:

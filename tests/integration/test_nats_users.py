@@ -3,117 +3,22 @@
 import asyncio
 import contextlib
 import re
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
 import pytest
 
 from contracts import subjects
-from contracts.base import Fact
-from contracts.codec import encode
+from contracts.codec import Undecodable, encode
+from contracts.subjects import fact_subject
 from eventlog import topology
 from eventlog.access import Access
 from eventlog.connection import Broker, Denied, connect
 from eventlog.log import EventLog
 from tests.cluster import PASSWORDS, SHIPPED, USERS, Node
 from tests.factories import make_email_sent, make_signup
+from tests.integration.nats_rights import ANSWERS, FACTS, OPERATIONS, SERVICES, STREAMS, every_tag, may, must_not
 from tests.waiting import eventually
-
-SERVICES = [user for user in USERS if user != "operator"]
-STREAMS = [str(config.name) for config in topology.streams()]
-CONSUMERS = {"scheduler": "EVENTS", "notion_sync": "EVENTS", "notifier": "EVENTS", "sender": "KV_timers"}
-
-FACTS = {
-    "ingest": {
-        "signup_received", "triggered", "booking_created", "booking_rescheduled", "booking_requested",
-        "booking_cancelled", "booking_rejected", "meeting_ended", "no_show_reported", "no_show_withdrawn",
-        "email_accepted", "email_delivered", "email_delayed", "email_opened", "email_clicked", "email_bounced",
-        "email_complained", "email_suppressed", "email_undeliverable", "webhooks_counted",
-    },
-    "scheduler": {"handling_failed"},
-    "sender": {
-        "email_sent", "email_skipped", "email_failed", "email_attempt_failed", "email_unknown", "handling_failed",
-        "service_paused", "service_resumed",
-    },
-    "notion_sync": {
-        "operator_held", "operator_resumed", "operator_cancelled", "contact_corrected", "row_incomplete",
-        "handling_failed",
-    },
-    "notifier": {"handling_failed"},
-}  # fmt: skip
-"""Which facts a service states; all others belong to others, or to people."""
-
-PAUSES = ("service_paused", "service_resumed")
-OPERATIONS = ("webhooks_counted", *PAUSES)
-"""These are about nobody, and the sender tells of its own pauses only."""
-
-BUCKETS = {
-    "ingest": set[str](),
-    "scheduler": {"timers"},
-    "sender": {"timers", "sends"},
-    "notion_sync": {"pages", "templates"},
-    "notifier": {"alerts"},
-}
-READS = {
-    "ingest": set[str](),
-    "scheduler": {"DIRECT EVENTS", "DIRECT KV_timers", "EVENTS", "KV_timers"},
-    "sender": {"DIRECT EVENTS", "DIRECT KV_templates", "KV_sends", "KV_timers"},
-    "notion_sync": {"DIRECT EVENTS", "DIRECT KV_templates", "EVENTS", "KV_pages", "KV_templates"},
-    "notifier": {"EVENTS", "KV_alerts", "KV_pages", "KV_timers"},
-}
-ANSWERS = {"scheduler": {"pending", "contact"}, "sender": {"pause", "resume"}}
-"""Which questions of `nats micro` a service hears."""
-
-REMOVES = {"scheduler": {"KV_timers"}, "sender": {"KV_timers"}}
-
-
-def every_tag() -> set[str]:
-    found, left = set[str](), [Fact]
-    while left:
-        each = left.pop()
-        left += each.__subclasses__()
-        found |= {str(each.__struct_config__.tag)} if each.__struct_config__.tag else set()
-    return found
-
-
-def must_not(user: str) -> Iterator[str]:
-    """The subjects this user must not publish to: everything of ours that is not in the tables above."""
-    contact = "cwx6ilzkxkx46bubquefliqu3nm"
-    for tag in sorted(every_tag() - FACTS[user]):
-        yield f"events.{contact}.{tag}.1"
-        yield f"events.operations.{tag}.1"
-    yield from (f"events.{contact}.{tag}.1" for tag in OPERATIONS)
-    yield from (f"events.operations.{tag}.{other}.1" for tag in PAUSES for other in USERS if other != "sender")
-    for bucket in {"timers", "sends", "pages", "templates", "alerts", "another"} - BUCKETS[user]:
-        yield f"$KV.{bucket}.key"
-    yield from (f"parked.{other}.events.x.1" for other in USERS if other != user or other == "ingest")
-    yield from ("email.due.x", "dripstream.pending", "dripstream.pause", "$SRV.PING", "another.subject")
-    yield from must_not_ask(user)
-
-
-def must_not_ask(user: str) -> Iterator[str]:
-    for stream in [*STREAMS, "KV_alerts", "ANOTHER"]:
-        yield from (f"$JS.API.STREAM.{call}.{stream}" for call in ("CREATE", "UPDATE", "DELETE", "SNAPSHOT", "RESTORE"))
-        if stream not in READS[user]:
-            yield f"$JS.API.STREAM.MSG.GET.{stream}"
-        if f"DIRECT {stream}" not in READS[user]:
-            yield f"$JS.API.DIRECT.GET.{stream}"
-            yield f"$JS.API.DIRECT.GET.{stream}.events.x"
-        if stream not in REMOVES.get(user, set()):
-            yield from (f"$JS.API.STREAM.{call}.{stream}" for call in ("PURGE", "MSG.DELETE"))
-        yield f"$JS.API.CONSUMER.CREATE.{stream}"
-        yield f"$JS.API.CONSUMER.CREATE.{stream}.spy.>"
-        yield f"$JS.API.CONSUMER.DURABLE.CREATE.{stream}.spy"
-    for other, stream in CONSUMERS.items():
-        if other == user:
-            continue
-        calls = ("DELETE", "PAUSE", "MSG.NEXT", "RESET")
-        yield from (f"$JS.API.CONSUMER.{call}.{stream}.{other}" for call in calls)
-        yield f"$JS.API.CONSUMER.CREATE.{stream}.{other}.events.>"
-        yield f"$JS.API.CONSUMER.CREATE.{stream}.{other}"
-        yield f"$JS.ACK.{stream}.{other}.1.1.1.1.1"
-    yield from (f"$JS.API.CONSUMER.CREATE.EVENTS.notifier.{each}" for each in ("events.>", "events.*.triggered.>"))
-    yield from ("$JS.API.STREAM.LIST", "$JS.API.STREAM.NAMES", "$JS.API.ACCOUNT.PURGE.x", "$SYS.REQ.SERVER.PING")
 
 
 @pytest.fixture(scope="module")
@@ -168,6 +73,51 @@ async def state(node: Node) -> dict[str, object]:
     return {str(each.config.name): (each.state.last_seq, each.state.consumer_count) for each in infos}
 
 
+async def test_a_fact_under_the_subject_of_another_kind_is_believed_by_nobody(node: Node) -> None:
+    """Else whoever may state any kind could state all: the server does not read what is in a message."""
+    forged = make_email_sent(email="forged@example.com")
+    async with as_user(node, "ingest") as ingest, as_user(node, "operator") as operator:
+        stored = await ingest.publish(f"events.{forged.contact}.signup_received.x", encode(forged), last_sequence=0)
+        assert stored.sequence
+        with pytest.raises(Undecodable, match="a fact email_sent under the subject of another kind"):
+            await EventLog(operator).history(forged.contact)
+
+
+async def test_an_answer_goes_wherever_it_is_asked_to_and_is_never_taken_for_a_request(node: Node) -> None:
+    """The first half is what docs/nats-security.md says cannot be stopped."""
+    before = await state(node)
+    requests = ("STREAM.PURGE.EVENTS", "STREAM.DELETE.KV_pages", "CONSUMER.DELETE.EVENTS.scheduler")
+    async with as_user(node, "ingest") as broker:
+        for request in requests:
+            await broker.nc.publish("$JS.API.INFO", reply=f"$JS.API.{request}")
+        await broker.nc.publish("$JS.API.INFO", reply="parked.by.an.answer")
+        await broker.nc.flush()
+
+    async def is_stored() -> bool:  # and so the others have been looked at
+        return (await state(node))["PARKED"] != before["PARKED"]
+
+    await eventually(is_stored)
+    after = await state(node)
+    assert {name: after[name] for name in STREAMS if name != "PARKED"} == {
+        name: before[name] for name in STREAMS if name != "PARKED"
+    }
+
+
+async def test_who_reads_raw_what_it_wrote_can_forge_a_fact(node: Node) -> None:
+    """What docs/nats-security.md admits; should a newer server refuse it, the page can say so."""
+    forged = make_email_sent(email="raw@example.com")
+    async with as_user(node, "notion_sync") as broker:
+        await broker.publish("$KV.templates.raw", encode(forged))
+        await broker.nc.publish(
+            "$JS.API.DIRECT.GET.KV_templates", b'{"last_by_subj": "$KV.templates.raw"}', reply=fact_subject(forged)
+        )
+        await eventually(lambda: is_told(broker, forged.contact))
+
+
+async def is_told(broker: Broker, contact: str) -> bool:
+    return bool(await EventLog(broker).history(contact))
+
+
 @pytest.mark.parametrize("user", SERVICES)
 async def test_a_service_hears_no_other_nor_any_fact(node: Node, user: str) -> None:
     foreign = [f"_INBOX_{other}.>" for other in USERS if other != user]
@@ -193,20 +143,6 @@ async def test_a_service_may_state_the_facts_of_its_table_and_see_how_all_stands
             assert stored.sequence or stored.duplicate
         await topology.require(broker)
         assert refusals(node, user) == before
-
-
-def may(user: str) -> Iterator[str]:
-    """The subjects of the tables, and its own consumer's."""
-    yield from (f"$KV.{bucket}.probe" for bucket in BUCKETS[user])
-    for each in READS[user]:
-        yield f"$JS.API.{each.replace(' ', '.GET.')}" if each.startswith("DIRECT") else f"$JS.API.STREAM.MSG.GET.{each}"
-    for stream in REMOVES.get(user, set()):
-        yield from (f"$JS.API.STREAM.{call}.{stream}" for call in ("PURGE", "MSG.DELETE"))
-    if stream := CONSUMERS.get(user, ""):
-        yield from (f"$JS.API.CONSUMER.{call}.{stream}.{user}" for call in ("DELETE", "PAUSE", "MSG.NEXT"))
-        yield from (f"$JS.ACK.{stream}.{user}.1.1.1.1.1", f"parked.{user}.events.x.1")
-        [durable] = [each for each in (*topology.DURABLES, *topology.OPTIONAL) if each.name == user]
-        yield f"$JS.API.CONSUMER.CREATE.{stream}.{user}.{durable.config.filter_subject}"
 
 
 @pytest.mark.parametrize("user", SERVICES)

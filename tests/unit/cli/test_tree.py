@@ -126,10 +126,12 @@ def test_every_command_that_reaches_the_broker_takes_a_context(name: str) -> Non
     assert ("--context" in options(TREE[name])) is (name not in WITHOUT_BROKER), WITHOUT_BROKER.get(name)
 
 
-@pytest.mark.parametrize("name", REACHING)
-def test_a_context_that_is_not_there_stops_the_command_before_it_does_anything(name: str, desk: Path) -> None:
+@pytest.mark.parametrize(
+    "line", [*REACHING, "resume sender", "hold --campaign christmas-2025 --all", "stats --targets"]
+)
+def test_a_context_that_is_not_there_stops_the_command_before_it_does_anything(line: str, desk: Path) -> None:
     """So each hears the option, and none goes on with another broker."""
-    words = [*name.split(), *ARGUMENTS.get(name, []), "--context", "nowhere"]
+    words = [*line.split(), *ARGUMENTS.get(line, []), "--context", "nowhere"]
     answer = CliRunner().invoke(dripstream, words)
     assert answer.exit_code == 1
     assert "no NATS context 'nowhere'" in answer.stderr
