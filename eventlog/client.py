@@ -1,14 +1,15 @@
-"""nats-py's client, told apart in three places: nkeys, encryption that was asked for, and refusals by the server.
+"""nats-py's client, told apart in four places: nkeys, encryption, refusals by the server, and cancellations.
 
-nats-py only logs what its user may not do, and lets whoever asked wait for an answer that does not come.
+nats-py only logs what its user may not do, and lets whoever asked wait for an answer that does not come. It waits with
+`asyncio.wait_for`, which in Python 3.11 loses a cancellation that meets its answer.
 """
 
 import asyncio
 import re
 import ssl
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import msgspec
@@ -122,8 +123,9 @@ class Refusing(Client):
 
     async def request(self, subject: str, *args: Any, **options: Any) -> Msg:
         """As the client has it. Errors: Denied, besides its own."""
-        async with self.answering(subject):
-            return await super().request(subject, *args, **options)
+        with _cancellable():
+            async with self.answering(subject):
+                return await super().request(subject, *args, **options)
 
     def _connect_command(self) -> bytes:
         """The first thing we say, and the last moment at which nothing is said yet."""
@@ -131,6 +133,16 @@ class Refusing(Client):
             raise NoTls("the NATS server offers no TLS, which these settings ask for")
         command: bytes = super()._connect_command()
         return _signed(command, self._signer, self._server_info.get("nonce", "")) if self._signer else command
+
+
+@contextmanager
+def _cancellable() -> Iterator[None]:
+    """Whoever is cancelled within the block is so at its end, at the latest."""
+    task = asyncio.current_task()
+    before = task.cancelling() if task else 0
+    yield
+    if task and task.cancelling() > before:
+        raise asyncio.CancelledError
 
 
 def _signed(command: bytes, signer: Signer, nonce: str) -> bytes:

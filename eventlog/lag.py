@@ -65,8 +65,7 @@ async def report_lag(broker: Broker, durable: Durable) -> None:
     """
     told = log.bind(service=durable.name)
     since, told_at = 0.0, 0.0
-    task = asyncio.current_task()
-    while not (task and task.cancelling()):  # `wait_for` of Python 3.11 loses a cancellation that meets its answer
+    while True:
         try:
             found = await lag(broker, durable, datetime.now(UTC))
         except Unavailable:

@@ -13,6 +13,7 @@ from urllib.parse import urlparse
 import psutil
 import pytest
 from nats.aio.client import Server
+from nats.aio.msg import Msg
 from nats.errors import OutboundBufferLimitError
 
 from cli.runtime import ends_with
@@ -103,6 +104,23 @@ async def test_leaving_is_no_closing_for_good(nats_server: NatsServer) -> None:
     async with connect(nats_server.url, name="test", patience_s=5) as broker:
         pass
     assert not broker.closed.is_set()
+
+
+async def test_a_cancellation_that_meets_its_answer_is_not_lost(bare_broker: Broker) -> None:
+    """`asyncio.wait_for` of Python 3.11 loses it, and whoever was cancelled goes on."""
+    nc, asked = bare_broker.nc, asyncio.Event()
+
+    async def heard(_: Msg) -> None:
+        asked.set()
+
+    await nc.subscribe("test.question", cb=heard)
+    asking = asyncio.create_task(nc.request("test.question", timeout=30))
+    await asked.wait()
+    (answer,) = nc._resp_map.values()
+    answer.set_result(Msg(nc))
+    asking.cancel()
+    await asyncio.wait([asking])
+    assert asking.cancelled()
 
 
 def test_clients_come_back_at_different_moments_and_to_different_servers() -> None:

@@ -149,28 +149,5 @@ async def test_the_report_outlives_its_consumer_and_its_broker(nats_server: Nats
         await has_said(said, "lag")
 
 
-@pytest.mark.usefixtures("soon")
-async def test_the_report_ends_though_its_question_has_lost_the_cancellation(
-    broker: Broker, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """As `asyncio.wait_for` of Python 3.11 does when the answer comes in the same moment."""
-    asked = asyncio.Event()
-
-    async def deaf_once(*_: object) -> Lag:
-        if not asked.is_set():
-            asked.set()
-            with contextlib.suppress(asyncio.CancelledError):
-                await asyncio.sleep(5)
-        return Lag(0, 0.0)
-
-    monkeypatch.setattr(module, "lag", deaf_once)
-    task = asyncio.create_task(report_lag(broker, NOTION_SYNC))
-    await asked.wait()
-    task.cancel()
-    done, _ = await asyncio.wait([task], timeout=3)
-    task.cancel()
-    assert done
-
-
 async def _connected(broker: Broker) -> bool:
     return broker.nc.is_connected
