@@ -23,8 +23,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.container)
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Whoever runs `make test` should know what it has not shown."""
+    if config.getoption("markexpr") == "container":
+        return
     left_out = [item for item in terminalreporter.stats.get("deselected", []) if item.get_closest_marker("container")]
     if left_out:
         terminalreporter.write_line(
