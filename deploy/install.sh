@@ -282,6 +282,7 @@ uninstall() {
   run rm -rf /opt/dripstream /usr/local/bin/dripstream /etc/systemd/journald@dripstream.conf \
     /etc/systemd/system/dripstream{.target,-*.service,-*.timer,-.service.d/10-hardening.conf}
   run systemctl daemon-reload
+  run systemctl reset-failed 'dripstream*' 2>/dev/null || true
   run systemctl stop systemd-journald@dripstream.socket systemd-journald-varlink@dripstream.socket systemd-journald@dripstream.service || true
   if [[ ! $PURGE ]]; then
     say "Kept: /etc/dripstream, /var/lib/dripstream and the logs. With --purge they go too, and every fact with them."

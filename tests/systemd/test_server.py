@@ -117,6 +117,18 @@ def test_a_killed_service_comes_back_and_does_what_came_meanwhile(machine: Serve
     assert int(machine.shows("dripstream-sender", "NRestarts")) >= 1
 
 
+def test_a_killed_broker_comes_back_with_all_it_had_acknowledged(machine: Server) -> None:
+    person = CRITICAL.again(email="before@example.com", first_name="Before")
+    assert sign_up(machine, person) == 202
+    before = machine.shows("dripstream-nats", "MainPID")
+    machine.do("systemctl kill --signal=KILL dripstream-nats")
+    machine.eventually(f"test $(systemctl show --property=MainPID --value dripstream-nats) != {before}")
+    for service, port in PORTS.items():
+        assert machine.eventually(get(f"http://127.0.0.1:{port}/ready")), service
+    machine.eventually(has_mail(person))
+    assert sign_up(machine, person.again(email="behind@example.com")) == 202
+
+
 def test_the_command_is_the_operator_and_not_root(machine: Server) -> None:
     assert sign_up(machine, CRITICAL.again(email="later@example.com")) == 202
     machine.eventually("dripstream pending --contact later@example.com --json | grep -q email-7")

@@ -107,7 +107,8 @@ export function signed(body: string, id: string, at: Date, secret: string): Reco
  * Posts the signup until Dripstream has stored it: the same body and webhook id on each try, so it counts once. The
  * time is signed anew, since a signature is good for five minutes.
  *
- * Throws BadAssessment before anything is posted; SignupFailed at once where trying again cannot help (4xx but 408, 425 and 429), else when tries or time are up.
+ * Throws BadAssessment before anything is posted. Throws SignupFailed: at once where trying again cannot help (4xx but
+ * 408, 425 and 429), else when tries or time are up.
  */
 export async function sendSignup(assessment: Assessment, options: Options): Promise<Accepted> {
   if ("window" in globalThis) throw new Error("sendSignup must not run in a browser: it would need the secret there");
