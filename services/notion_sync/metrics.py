@@ -9,8 +9,12 @@ PER_SECOND = Gauge("dripstream_notion_calls_per_second_limit", "Calls a second w
 HELD_UNTIL = Gauge("dripstream_notion_held_until_timestamp_seconds", "Until when Notion is left in peace")
 
 
+for each in ("ok", "busy", "closed", "wrong", "probe"):  # from 0 on: Prometheus sees no increase in what begins with 1
+    CALLS.labels(each)
+
+
 def called(result: str) -> None:
-    """`ok`, or the kind of a refusal: busy, closed, wrong."""
+    """`ok`, or the kind of a refusal: busy, closed, wrong; `probe`: refused as it was meant to be."""
     CALLS.labels(result).inc()
 
 

@@ -34,7 +34,7 @@ async def rights(notion: Notion, source_id: str) -> Rights:
 
 async def _may(notion: Notion, call: Callable[[], Awaitable[Any]]) -> bool:
     try:
-        await notion.turns.take(call, dict)
+        await notion.turns.take(call, dict, probe=True)
     except Refusal as refused:
         if refused.status == 403:
             return False

@@ -30,8 +30,8 @@ class Turns:
         self.made = 0
         """Calls so far, for those who tell how many are left."""
 
-    async def take(self, call: Callable[[], Awaitable[Any]], shape: type[T]) -> T:
-        """One call, and its answer in the shape it should have."""
+    async def take(self, call: Callable[[], Awaitable[Any]], shape: type[T], *, probe: bool = False) -> T:
+        """One call, and its answer in the shape it should have. `probe`: a request that is meant to be wrong."""
         self._refuse_while_held()
         await self._limiter.acquire()
         self._refuse_while_held()  # somebody else may have been told meanwhile
@@ -40,7 +40,7 @@ class Turns:
             answer = msgspec.convert(await call(), shape)
         except (NotionClientErrorBase, httpx.HTTPError, ValueError) as error:
             found = refusal(error, self._clock())
-            called(found.kind)
+            called("probe" if probe and found.status == 400 else found.kind)
             self._hold_back(found)
             raise found from None  # the cause quotes what was written
         called("ok")

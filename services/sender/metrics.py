@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from prometheus_client import Counter, Gauge, Histogram
 
-from eventlog.metrics import REASONS
+from eventlog.metrics import REASONS, expect_troubles
 from services.sender.outcome import Accepted, Answer
 
 ANSWERS = Counter("dripstream_provider_answers", "Calls to the mail provider, by the answer", ["answer"])
@@ -16,6 +16,8 @@ CALLS = Histogram(
 PER_SECOND = Gauge("dripstream_resend_calls_per_second_limit", "Calls a second we allow ourselves at present")
 LEFT = Gauge("dripstream_resend_calls_left", "Calls left in this second, as Resend told last")
 QUOTA_USED = Gauge("dripstream_resend_quota_used", "Emails that count for a quota, as Resend told last", ["period"])
+
+expect_troubles()
 
 QUOTAS = {"x-resend-daily-quota": "day", "x-resend-monthly-quota": "month"}
 

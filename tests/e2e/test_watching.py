@@ -173,6 +173,44 @@ async def test_alerts_and_dashboard_ask_for_nothing_that_is_not_there(journey: J
     assert asked - exposed(journey.page) == set()
 
 
+GIVEN_BY_PROMETHEUS = {"job", "instance", "le"}
+CHOSEN = re.compile(r"\b(dripstream_[a-z_]+)\{([^}]*)\}")
+MATCHER = re.compile(r'([a-z_]+)(=~|=)"([^"]*)"')
+NOT_SEEN = {"5.."}
+"""What alerts wait for, and a journey that goes well does not show."""
+
+
+async def test_alerts_and_dashboard_choose_by_labels_and_values_that_are_there(journey: Journey) -> None:
+    wrong = []
+    for name, chosen in (found for each in expressions() for found in CHOSEN.findall(each)):
+        for label, how, value in MATCHER.findall(chosen):
+            seen = set(re.findall(rf'^{name}\{{.*?\b{label}="([^"]*)"', journey.page, re.MULTILINE))
+            fits = any(re.fullmatch(value, each) if how == "=~" else each == value for each in seen)
+            if label not in GIVEN_BY_PROMETHEUS and value not in NOT_SEEN and not fits:
+                wrong.append((name, label, value))
+    assert wrong == []
+
+
+async def test_alerts_and_dashboard_group_by_labels_that_are_there(journey: Journey) -> None:
+    shown = set(re.findall(r'[{,]([a-z_]+)="', journey.page)) | GIVEN_BY_PROMETHEUS | UNTOLD
+    grouped = {label.strip() for each in expressions() for found in BY.findall(each) for label in found.split(",")}
+    assert len(grouped) > 5
+    assert grouped - shown == set()
+
+
+UNTOLD = {"event", "period"}
+"""Of webhooks that are left alone, and of quotas: the sandbox has none."""
+
+BY = re.compile(r"\bby \(([^)]*)\)")
+JOBS = re.compile(r'\bjob=~?"([^"]*)"')
+
+
+def test_alerts_and_dashboard_ask_for_jobs_that_prometheus_has() -> None:
+    has = set(re.findall(r"job_name: (\S+)", (MONITORING / "prometheus.yml").read_text()))
+    asked = {job for each in expressions() for found in JOBS.findall(each) for job in found.split("|")}
+    assert {"ingest", "scheduler", "sender", "notion-sync"} <= asked <= has
+
+
 async def test_the_guide_names_every_metric_and_no_other(journey: Journey) -> None:
     named = set(re.findall(r"^\| `(dripstream_[a-z_]+)", GUIDE.read_text(), re.MULTILINE))
     assert named == exposed(journey.page)
