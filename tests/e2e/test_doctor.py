@@ -99,7 +99,7 @@ async def test_an_old_server_is_found(healthy: Machine, tmp_path: Path) -> None:
 async def test_a_wrong_clock_of_this_machine_is_found(healthy: Machine, tmp_path: Path) -> None:
     compiler = shutil.which("cc")
     if compiler is None:
-        pytest.skip("needs a C compiler to give one process a clock of its own; the next test gives the broker one")
+        pytest.skip("cc is not installed: it gives one process a clock of its own; the next test gives the broker one")
     (tmp_path / "shim.c").write_text(SHIM)
     made = ["-shared", "-fPIC", "-o", str(tmp_path / "shim.so"), str(tmp_path / "shim.c"), "-ldl"]
     await asyncio.to_thread(subprocess.run, [compiler, *made], check=True)
