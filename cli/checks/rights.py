@@ -10,7 +10,8 @@ from eventlog.connection import Broker, Unavailable
 from eventlog.topology import DURABLES, streams
 
 ASK = "$SYS.REQ.USER.INFO"
-ASK_S = 2.0
+ASK_S = 6.0
+"""Campaigns are looked at beside it, which keeps this process busy for a while."""
 
 
 class _Lists(msgspec.Struct):

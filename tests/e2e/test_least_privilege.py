@@ -58,7 +58,7 @@ async def running(here: Machine, broker: Broker) -> AsyncIterator[Site]:
 
 @asynccontextmanager
 async def all_services(here: Machine, broker: Broker) -> AsyncIterator[Site]:
-    """Ready, and the notifier too: it tells only what comes after its first start."""
+    """All at work, and the notifier's consumer there: it tells only what comes after its first start."""
     answer = await here.run("init")
     assert answer.code == 0, answer.err
     here.start("sandbox")
@@ -66,6 +66,7 @@ async def all_services(here: Machine, broker: Broker) -> AsyncIterator[Site]:
         for name in SERVICES:
             here.start(name, **as_user(name.replace("-", "_")))
         await found.ready()
+        await eventually(lambda: are_listed(broker), timeout=60)
         await eventually(lambda: all_exist(broker), timeout=60)
         await found.lift_limits()
         yield found
@@ -95,7 +96,6 @@ async def test_a_journey_with_trouble_on_the_way(here: Machine, running: Site, b
     await each_email_was_sent_once(running, broker, TOM)
     assert len(await running.mails(MARIA)) == 7
     assert any(MARIA.first_name in said for said in await chat(running))
-    await eventually(lambda: are_listed(broker), timeout=10)
     assert (await here.run("notion", "rebuild", "--dry-run")).code == 0
 
     await make_unreadable(broker)
