@@ -16,6 +16,9 @@ async def test_signups_become_emails_with_a_node_and_one_of_each_worker_gone(ima
     with stack(name="cluster", files=(COMPOSE, CLUSTER), settings=SLOW) as cluster:
         cluster.up()
         assert {service: len(running(cluster, service)) for service in TWICE} == dict.fromkeys(TWICE, 2)
+        (sender, *_) = running(cluster, "sender")
+        assert reaches(sender, "nats", 4222)
+        assert not any(reaches(sender, node, 6222) for node in ("nats", "nats-route", "nats-2-route"))
         async with site_of(cluster, tmp_path) as site:
             await is_signed_up(site, MARIA)
             await has_mails(site, MARIA.email, 1)
@@ -33,3 +36,8 @@ async def test_signups_become_emails_with_a_node_and_one_of_each_worker_gone(ima
 def running(of: Stack, service: str) -> list[str]:
     """The ids of its containers."""
     return [each["ID"] for each in of.containers() if (each["Service"], each["State"]) == (service, "running")]
+
+
+def reaches(container: str, host: str, port: int) -> bool:
+    connect = f"import socket; socket.create_connection(({host!r}, {port}), 3)"
+    return docker("exec", container, "python", "-c", connect).code == 0
