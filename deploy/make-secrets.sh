@@ -23,7 +23,7 @@ umask 022
 for service in ingest scheduler sender notion-sync notifier operator; do
   mkdir -p "$dir/nats" "$dir/$service"
   kept=$dir/nats/nats_$(echo "$service" | tr - _)_password
-  [ -f "$kept" ] || password | write "$kept"
+  [ -s "$kept" ] || password | write "$kept"
   cmp -s "$kept" "$dir/$service/nats_password" || write "$dir/$service/nats_password" <"$kept"
   [ -f "$dir/$service/.env" ] || echo NATS_PASSWORD_FILE=/run/dripstream/nats_password | write "$dir/$service/.env"
 done

@@ -30,8 +30,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     left_out = [item for item in terminalreporter.stats.get("deselected", []) if item.get_closest_marker("container")]
     if left_out:
         terminalreporter.write_line(
-            f"{len(left_out)} tests on containers are not among these: `make compose-test` runs them, and "
-            "`make test-containers` runs the tests of the broker on its image. Both need Docker."
+            f"{len(left_out)} tests on containers are not among these: `make compose-test` and `make systemd-test` run "
+            "them, and `make test-containers` runs the tests of the broker on its image. All need Docker."
         )
 
 

@@ -135,3 +135,17 @@ def test_a_unit_without_its_password_is_refused_with_the_file_to_fill(tmp_path: 
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)  # noqa: S603 - our own
     assert (done.returncode != 0, done.stdout) == (True, "")
     assert "NATS_PASSWORD" in done.stderr
+
+
+def test_an_emptied_password_is_made_anew_and_the_others_are_kept(tmp_path: Path) -> None:
+    def make() -> dict[str, str]:
+        subprocess.run(["sh", DEPLOY / "make-secrets.sh", tmp_path / "secrets"], check=True)  # noqa: S603, S607
+        return {path.name: path.read_text().strip() for path in (tmp_path / "secrets" / "nats").iterdir()}
+
+    first = make()
+    (tmp_path / "secrets" / "nats" / "nats_sender_password").write_text("")
+    second = make()
+    emptied = {name for name in first if first[name] != second[name]}
+    assert emptied == {"nats_sender_password"}
+    assert len(second["nats_sender_password"]) > 40
+    assert (tmp_path / "secrets" / "sender" / "nats_password").read_text().strip() == second["nats_sender_password"]

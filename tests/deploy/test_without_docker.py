@@ -15,6 +15,7 @@ UNITS = sorted(path.name for path in SYSTEMD.glob("*.service"))
 EXPOSED_AT_MOST = 19  # tenths: docs/server.md says less than 2
 SCRIPTS = [
     "deploy/install.sh",
+    "deploy/make-secrets.sh",
     "deploy/nats/start.sh",
     "deploy/systemd/with-secrets",
     "deploy/systemd/dripstream-command",
