@@ -165,6 +165,7 @@ class Consumer(Generic[T]):
 
     async def _run_group(self, key: str) -> None:
         """Handle what waits under this key, again and again until nothing does."""
+        items: list[Item[T]] = []
         try:
             while self._waiting.get(key):
                 async with self._slots:
@@ -178,7 +179,8 @@ class Consumer(Generic[T]):
                         outcome = await self._attempts(items)
                         await self._settle_all(items, outcome, started)
         finally:
-            self._waiting.pop(key, None)
+            for item in [*items, *self._waiting.pop(key, [])]:  # kept in hand, what broke here would never come again
+                self._in_hand.pop(item.sequence, None)
             del self._running[key]
 
     async def _not_now(self, items: Sequence[Item[T]]) -> Retry | None:

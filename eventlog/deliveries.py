@@ -122,6 +122,10 @@ def reason_of(outcome: Outcome) -> str:
     return _label(said)
 
 
+def _end_of(outcome: Outcome) -> tuple[str, str]:
+    return next(end for kind, end in ENDS.items() if isinstance(outcome, kind))
+
+
 @lru_cache(maxsize=1_000)
 def _label(said: str) -> str:
     return next((label for words, label in REASONS.items() if said.startswith(words)), "other")
@@ -148,7 +152,7 @@ class Deliveries:
         self._took.observe(took_s)
         self._count(items, outcome)
         words = {name: value for name, value in vars(outcome).items() if name != "detail"}
-        self._tell(items, *ENDS[type(outcome)], ms=round(1000 * took_s, 1), **words)
+        self._tell(items, *_end_of(outcome), ms=round(1000 * took_s, 1), **words)
 
     def given_back(self, items: Sequence[Item[Any]], outcome: Retry) -> None:
         """What was pulled and never begun."""
@@ -156,7 +160,7 @@ class Deliveries:
         self._tell(items, "retry", "info", **vars(outcome))
 
     def _count(self, items: Sequence[Item[Any]], outcome: Outcome) -> None:
-        DELIVERIES.labels(self._service, ENDS[type(outcome)][0], reason_of(outcome)).inc(len(items))
+        DELIVERIES.labels(self._service, _end_of(outcome)[0], reason_of(outcome)).inc(len(items))
 
     def _tell(self, items: Sequence[Item[Any]], end: str, level: str, **words: object) -> None:
         """A line each."""

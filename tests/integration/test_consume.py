@@ -18,6 +18,7 @@ from contracts.messages import Parked
 from eventlog import attempts, consume, topology
 from eventlog.connection import Broker, Unavailable
 from eventlog.consume import Consumer
+from eventlog.deliveries import Deliveries
 from eventlog.log import EventLog
 from eventlog.outcomes import Done, Item, Outcome, Park, Pause, Retry, Work
 from eventlog.pause import Paused, pause, paused, resume
@@ -338,6 +339,37 @@ async def test_work_longer_than_ack_wait_is_not_delivered_twice(
     async with consuming(broker, handle):
         await eventually(lambda: settled(broker))
     assert calls == 1
+
+
+async def test_what_waits_behind_a_line_that_cannot_be_written_comes_again(
+    broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of one contact, on a machine whose log is on a full disk: it was kept in hand until the next restart."""
+    short = replace(topology.SCHEDULER, config=replace(topology.SCHEDULER.config, ack_wait=1))
+    await broker.js.add_consumer(short.stream, short.config)
+    monkeypatch.setattr(topology, "SCHEDULER", short)
+    broken, seen = [OSError("no space left on device")], []
+
+    def settled_once_broken(*_: object) -> None:
+        if broken:
+            raise broken.pop()
+
+    async def handle(items: Sequence[Item[AnyFact]]) -> Outcome:
+        if not seen:
+            await log.append(make_email_sent())
+            await eventually(has_come)
+        seen.extend(item.value.tag for item in items)
+        return Done()
+
+    async def has_come() -> bool:
+        return (await broker.js.consumer_info(short.stream, short.name)).num_ack_pending == 2
+
+    log = EventLog(broker)
+    monkeypatch.setattr(Deliveries, "settled", settled_once_broken)
+    await log.append(make_signup())
+    async with consuming(broker, handle):
+        await eventually(lambda: settled(broker), timeout=15)
+    assert seen == ["signup_received", "email_sent"]
 
 
 async def test_stopping_finishes_what_is_in_hand_and_gives_back_the_rest(broker: Broker) -> None:

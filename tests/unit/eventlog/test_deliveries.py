@@ -105,6 +105,17 @@ def test_a_message_without_a_trace_has_one_of_its_own_from_its_handler_to_its_li
     assert [line["trace_id"] for line in said] == [inside.trace_id]
 
 
+def test_a_handler_may_end_in_a_way_of_its_own() -> None:
+    """As the sender does with the wake-up of a campaign that is not loaded."""
+
+    class LeftAlone(Done):
+        pass
+
+    with capture_logs() as said:
+        deliveries.Deliveries("sender").settled([_item(1, None)], LeftAlone("campaign x is not loaded here"), 0.0)
+    assert [line["event"] for line in said] == ["done"]
+
+
 def _item(number: int, belongs: trace.Trace | None) -> Item[object]:
     subject = f"events.c1.signup_received.x.{number}"
     msg = Msg(Client(), subject, data=b"", headers={trace.TRACEPARENT: belongs.header} if belongs else None)
