@@ -51,6 +51,9 @@ SERVICES: Mapping[str, str] = {
 """Each module has `run`; it is imported when it is run, so that one service does not pay for the others."""
 
 
+PROVIDERS = {"sender": "Resend", "notion-sync": "Notion"}
+"""Whom a service talks to. The others are given no key, and have nothing to say about one that is missing."""
+
 DURABLES = {
     "scheduler": topology.SCHEDULER,
     "sender": topology.SENDER,
@@ -122,14 +125,16 @@ async def run_alone(name: str, settings: Settings) -> None:
     Errors: NoBroker, NoStandIn, Unavailable, OldServer, Incomplete, CampaignError.
     """
     await require_stand_in(name, settings)
-    given, sandbox = settings, sandbox_address(settings)
-    settings = with_stand_ins(settings, sandbox)
+    given, sandbox, provider = settings, sandbox_address(settings), PROVIDERS.get(name)
+    if provider:
+        settings = with_stand_ins(settings, sandbox)
     campaigns = load_campaigns(settings.campaigns_dir)
     with stop_on_signal() as stop, of_service(name), recorded(name):
         async with reach(settings, name=name) as broker:
             report_drift(await _when_it_answers(broker, settings))
             for backend in describe(given, nats=nats_url(settings), sandbox_url=sandbox):
-                log.info("backend", name=backend.name, real=backend.real, where=backend.where)
+                if backend.name in {"NATS", provider}:
+                    log.info("backend", name=backend.name, real=backend.real, where=backend.where)
             log.info("started")
             async with ends_with(broker, stop), _health(name, broker, settings):
                 with showing_connection(name, broker):

@@ -223,7 +223,12 @@ class Consumer(Generic[T]):
             self._paused_at = time.monotonic()
             self._give_back |= dict.fromkeys(self._in_hand, wait_s)
         if news:
-            self._log.error("paused", reason=outcome.reason, for_s=round(outcome.for_s), hint="dripstream resume")
+            self._log.error(
+                "paused",
+                reason=outcome.reason,
+                for_s=round(outcome.for_s),
+                hint=f"dripstream resume {self._work.durable.name.replace('_', '-')}",
+            )
 
     async def _settle(self, item: Item[Any], outcome: Outcome) -> None:
         match outcome:

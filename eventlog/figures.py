@@ -14,6 +14,7 @@ from nats.js.errors import APIError, NotFoundError
 from contracts import subjects
 from contracts.ids import BadId
 from contracts.subjects import Timer
+from eventlog import topology
 from eventlog.connection import UNREACHABLE, Broker, Unavailable
 from eventlog.index import count, info
 from eventlog.lag import lag_of
@@ -41,10 +42,19 @@ class ConsumerFigures(msgspec.Struct, frozen=True):
 
 
 class Storage(msgspec.Struct, frozen=True):
-    """Bytes on disk, and how many the account may have; None where it has no limit of its own."""
+    """Bytes on disk, and how many there may be, of all nodes together; None where nobody has told us."""
 
     used: int
     limit: int | None
+
+
+async def consumers(broker: Broker, now: datetime) -> dict[str, ConsumerFigures]:
+    """All there are, by name. Errors: Unavailable."""
+    try:
+        made = await topology.made(broker)
+    except (*UNREACHABLE, APIError) as error:
+        raise Unavailable(f"consumers not readable: {type(error).__name__}") from error
+    return {each.name: await consumer_figures(broker, each, now) for each in made}
 
 
 async def consumer_figures(broker: Broker, durable: Durable, now: datetime) -> ConsumerFigures:
@@ -59,14 +69,14 @@ async def consumer_figures(broker: Broker, durable: Durable, now: datetime) -> C
     )
 
 
-async def storage(broker: Broker) -> Storage:
-    """Errors: Unavailable."""
+async def storage(broker: Broker, allowed: int | None = None) -> Storage:
+    """`allowed`: bytes of all nodes together, where the account has no limit of its own. Errors: Unavailable."""
     try:
         account = await broker.js.account_info()
     except (*UNREACHABLE, APIError) as error:
         raise Unavailable(f"JetStream did not answer: {type(error).__name__}") from error
     limit = account.limits.max_storage
-    return Storage(account.storage, limit if limit > 0 else None)
+    return Storage(account.storage, limit if limit > 0 else allowed)
 
 
 async def parked(broker: Broker) -> int:

@@ -20,7 +20,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, Gauge, generate_lat
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from eventlog import figures, topology
+from eventlog import figures
 from eventlog.connection import Broker, Unavailable
 from eventlog.figures import ConsumerFigures, Step, Storage
 from journey.campaign import Campaign
@@ -55,8 +55,8 @@ class Counted(msgspec.Struct, frozen=True):
 class BrokerWatch:
     """What is read from the broker, kept for a moment; None while the broker does not answer."""
 
-    def __init__(self, broker: Broker, steps: Sequence[Step]) -> None:
-        self._broker, self._steps = broker, steps
+    def __init__(self, broker: Broker, steps: Sequence[Step], allowed: int | None) -> None:
+        self._broker, self._steps, self._allowed = broker, steps, allowed
         self._lock = asyncio.Lock()
         self._seen_until = self._counted_until = 0.0
         self._counting: asyncio.Task[None] | None = None
@@ -78,11 +78,10 @@ class BrokerWatch:
         now = datetime.now(UTC)
         try:
             async with asyncio.timeout(PATIENCE_S):
-                consumers = {
-                    each.name: await figures.consumer_figures(self._broker, each, now) for each in topology.DURABLES
-                }
+                consumers = await figures.consumers(self._broker, now)
                 overdue = await figures.oldest_overdue(self._broker, now)
-                return Seen(consumers, overdue, await figures.parked(self._broker), await figures.storage(self._broker))
+                storage = await figures.storage(self._broker, self._allowed)
+                return Seen(consumers, overdue, await figures.parked(self._broker), storage)
         except (Unavailable, TimeoutError) as error:
             log.warning("figures_not_read", reason=str(error) or type(error).__name__)
             return None
@@ -136,10 +135,15 @@ def showing_connection(name: str, broker: Broker) -> Iterator[None]:
 
 
 @asynccontextmanager
-async def watching(broker: Broker, campaigns: Mapping[str, Campaign]) -> AsyncIterator[BrokerWatch]:
-    """How the broker stands, on this process's page of metrics. For one service: all others would say the same."""
+async def watching(
+    broker: Broker, campaigns: Mapping[str, Campaign], *, allowed: int | None = None
+) -> AsyncIterator[BrokerWatch]:
+    """How the broker stands, on this process's page of metrics. For one service: all others would say the same.
+
+    `allowed`: bytes that all nodes together may keep.
+    """
     steps = [Step(id_, sequence.id, step.id) for id_, each in campaigns.items() for sequence, step in each.all_steps()]
-    watch = BrokerWatch(broker, steps)
+    watch = BrokerWatch(broker, steps, allowed)
     PAGE.watches.append(watch)
     try:
         yield watch
@@ -180,7 +184,7 @@ def _of_broker(watch: BrokerWatch) -> Iterator[Metric]:
         limit = watch.seen.storage.limit
         yield GaugeMetricFamily(
             "dripstream_jetstream_limit_bytes",
-            "Bytes our account may have; +Inf where only the server's own limit holds",
+            "Bytes JetStream may keep for us; +Inf where nobody has said it",
             float("inf") if limit is None else limit,
         )
     if watch.counted:

@@ -24,7 +24,7 @@ def secrets_in_files(environment: Mapping[str, str | None], secrets: Iterable[st
 
 
 def _content(variable: str, path: Path) -> str:
-    """Without the one newline that an editor or `echo` leaves at the end."""
+    """Without what an editor or `echo` leaves around it: no secret begins or ends with a blank or a line end."""
     try:
         with path.open("rb") as file:
             content = file.read(LIMIT + 1).decode()
@@ -34,7 +34,7 @@ def _content(variable: str, path: Path) -> str:
         raise ValueError(f"{variable}: {path} is not text in UTF-8") from None
     if len(content) > LIMIT:
         raise ValueError(f"{variable}: {path} is too large for a secret")
-    content = content.removesuffix("\n").removesuffix("\r")
+    content = content.strip()
     if not content:
         raise ValueError(f"{variable}: {path} is empty")
     return content

@@ -17,6 +17,19 @@ ROOT = Path(__file__).resolve().parent.parent
 PREFIX = "DRIPSTREAM_"
 
 
+_SIZE = re.compile(r"(\d+)(?:([KMGTP])(B|I|IB)?)?", re.IGNORECASE)
+
+
+def bytes_of(text: str) -> int:
+    """Bytes, as nats-server reads them: `10GB` and `10GiB` are 10 x 2^30, `10G` is 10 x 10^9. Errors: ValueError."""
+    found = _SIZE.fullmatch(text.strip())
+    if not found:
+        raise ValueError("is not a size: say it as 50GB")
+    number, unit, binary = found.groups()
+    power = " KMGTP".index(unit.upper()) if unit else 0
+    return int(number) * int((1024 if binary else 1000) ** power)
+
+
 class Settings(BaseSettings):
     """The defaults run the whole product on one machine with no account anywhere."""
 
@@ -24,6 +37,8 @@ class Settings(BaseSettings):
 
     nats_url: str | None = Field(None, alias="NATS_URL", description="unset: an embedded nats-server")
     replicas: int = Field(1, alias="DRIPSTREAM_REPLICAS", ge=1, le=5)
+    nats_store: Path | None = Field(None, alias="NATS_STORE", description="where nats-server keeps all of it")
+    nats_max_file_store: int | None = Field(None, alias="NATS_MAX_FILE_STORE", ge=1, description="of each node")
     data_dir: Path = Field(Path(".dripstream"), alias="DRIPSTREAM_DATA_DIR")
     campaigns_dir: Path = Field(ROOT / "campaigns", alias="DRIPSTREAM_CAMPAIGNS_DIR")
     log_format: Literal["auto", "json", "console"] = Field("auto", alias="DRIPSTREAM_LOG")
@@ -94,8 +109,24 @@ class Settings(BaseSettings):
     )
 
     @property
+    def file_store(self) -> int | None:
+        """Bytes that all nodes together may keep: there are as many as copies."""
+        return self.nats_max_file_store * self.replicas if self.nats_max_file_store else None
+
+    @property
     def pace(self) -> Pace:
         return Pace(testing=self.testing_mode, speedup=self.speedup)
+
+    @field_validator("nats_store", mode="before")
+    @classmethod
+    def _unquoted(cls, value: object) -> object:
+        """nats-server wants quotes around a path that comes from its environment."""
+        return value.strip('"') if isinstance(value, str) else value
+
+    @field_validator("nats_max_file_store", mode="before")
+    @classmethod
+    def _in_bytes(cls, value: object) -> object:
+        return bytes_of(value) if isinstance(value, str) and value else value
 
     @field_validator("cors_origins", mode="before")
     @classmethod

@@ -49,7 +49,7 @@ class _Limited(msgspec.Struct):
 
 def judge(status: int, headers: Mapping[str, str], content: bytes, *, failures: int) -> Outcome:
     """`headers` by their lower-case names; `failures`: how many posts in a row the chat did not answer properly."""
-    if status in {200, 201, 204}:
+    if 200 <= status < 300:
         return Posted()
     reason = f"status {status}"
     if status == 429:

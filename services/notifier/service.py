@@ -77,8 +77,8 @@ def limits(settings: Settings) -> Limits:
 
 
 def _has_notion(settings: Settings) -> bool:
-    """The real one: a page of the sandbox has no address there."""
-    return settings.notion_token is not None and settings.notion_api_url is None
+    """The real one, since a page of the sandbox has no address there. Its token is not needed, and not given to us."""
+    return bool(settings.notion_businessx_db_id or settings.notion_email_sequence_db_id) and not settings.notion_api_url
 
 
 async def _made_ready(broker: Broker) -> None:

@@ -23,6 +23,8 @@ BROKER_AWAY = "BrokerAway"
 
 
 class Posts(Protocol):
+    def shut(self) -> Outcome | None: ...
+
     async def post(self, message: Message, /) -> Outcome: ...
 
 
@@ -109,8 +111,10 @@ async def _bring(watch: Watch, memory: Memory, alert: str, finding: Finding | No
     next_ = step(entry.value if entry else None, finding, watch.clock(), pace)
     if isinstance(next_, Note):
         await _keep(memory, alert, next_.standing, revision)
-    elif isinstance(next_, Tell):
+    elif isinstance(next_, Tell) and not watch.poster.shut():
         await _tell(watch, memory, alert, finding, next_, revision)
+    elif isinstance(next_, Tell) and entry and next_.owed != entry.value:
+        await _keep(memory, alert, next_.owed, revision)
 
 
 async def _tell(watch: Watch, memory: Memory, alert: str, finding: Finding | None, tell: Tell, over: int) -> None:

@@ -18,7 +18,7 @@ from services.settings import Settings
 
 async def run(broker: Broker, settings: Settings, campaigns: Mapping[str, Campaign], stop: asyncio.Event) -> None:
     """Until `stop` is set; then what is in hand is finished."""
-    async with broker_clock(broker) as clock, watching(broker, campaigns):
+    async with broker_clock(broker) as clock, watching(broker, campaigns, allowed=settings.file_store):
         shell = Shell(
             broker=broker,
             events=EventLog(broker),

@@ -157,6 +157,13 @@ async def test_one_trace_goes_through_every_process(watched: Watched) -> None:
     assert len([span for span in watched.traces.spans if span.trace_id == THEIRS and span.name == "resend"]) == 7
 
 
+async def test_who_talks_to_a_provider_names_it_and_nobody_else_does(watched: Watched) -> None:
+    """A service that is given no key says nothing of keys that are missing."""
+    lines = [json.loads(line) for line in watched.logs.splitlines() if line.startswith("{")]
+    named = {(line["service"], line["name"]) for line in lines if line["event"] == "backend" and line["name"] != "NATS"}
+    assert named == {("sender", "Resend"), ("notion_sync", "Notion")}
+
+
 async def test_lines_of_every_process_name_that_trace(watched: Watched) -> None:
     lines = [json.loads(line) for line in watched.logs.splitlines() if line.startswith("{")]
     of_nora = [line for line in lines if line.get("contact") == NORA.contact]

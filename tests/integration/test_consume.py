@@ -348,7 +348,8 @@ async def test_what_waits_behind_a_line_that_cannot_be_written_comes_again(
     short = replace(topology.SCHEDULER, config=replace(topology.SCHEDULER.config, ack_wait=1))
     await broker.js.add_consumer(short.stream, short.config)
     monkeypatch.setattr(topology, "SCHEDULER", short)
-    broken, seen = [OSError("no space left on device")], []
+    broken = [OSError("no space left on device")]
+    seen: list[str] = []
 
     def settled_once_broken(*_: object) -> None:
         if broken:
@@ -362,7 +363,7 @@ async def test_what_waits_behind_a_line_that_cannot_be_written_comes_again(
         return Done()
 
     async def has_come() -> bool:
-        return (await broker.js.consumer_info(short.stream, short.name)).num_ack_pending == 2
+        return bool((await broker.js.consumer_info(short.stream, short.name)).num_ack_pending == 2)
 
     log = EventLog(broker)
     monkeypatch.setattr(Deliveries, "settled", settled_once_broken)

@@ -107,6 +107,20 @@ async def test_the_page_tells_how_the_broker_stands(broker: Broker, page: httpx.
     assert (found[name % 1], found[name % 2]) == (0, 1)
 
 
+async def test_the_page_has_the_limit_it_was_told_and_the_notifier_once_there_is_one(broker: Broker) -> None:
+    async with watching(broker, {CAMPAIGN: campaign()}, allowed=3 * 2**30) as watch:
+        await watch.refresh()
+        assert watch.seen
+        assert watch.seen.storage.limit == 3 * 2**30
+        assert "notifier" not in watch.seen.consumers
+    await topology.ensure_durable(broker, topology.NOTIFIER)
+    async with watching(broker, {CAMPAIGN: campaign()}) as watch:
+        await watch.refresh()
+        assert watch.seen
+        assert watch.seen.storage.limit is None
+        assert "notifier" in watch.seen.consumers
+
+
 async def test_a_scraper_that_asks_all_the_time_does_not_load_the_broker(
     broker: Broker, page: httpx.AsyncClient
 ) -> None:

@@ -13,6 +13,7 @@ from eventlog import topology
 from eventlog.connection import Broker
 from eventlog.consume import Consumer
 from eventlog.log import EventLog
+from eventlog.notices import alert_key, standings
 from eventlog.outcomes import Done, Work
 from eventlog.parked import ParkingLot
 from eventlog.pause import pause, resume
@@ -190,6 +191,20 @@ async def test_an_alert_during_an_outage_of_the_chat_is_told_after_it(room: Room
     assert await watching.look(2) == []
     await eventually(lambda: is_open(watching.watch.poster))
     assert await watching.look(1) == ["SenderPaused"]
+
+
+async def test_while_the_chat_is_closed_a_standing_alert_is_neither_written_nor_said_again(room: Room) -> None:
+    watching = room.watch("SenderPaused")
+    room.sandbox.add_fault(Fault(api="discord", action="status", status=404, times=100))
+    await pause_sender(room)
+    assert await watching.look(2) == []
+    before = await standings(room.broker).get(alert_key("SenderPaused"))
+    assert before
+    assert before.value.owed
+    with capture_logs() as said:
+        assert await watching.look(5) == []
+    assert said == []
+    assert await standings(room.broker).get(alert_key("SenderPaused")) == before
 
 
 async def is_open(poster: Posts) -> bool:

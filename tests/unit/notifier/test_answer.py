@@ -18,6 +18,11 @@ def test_each_status_has_its_meaning(status: int, kind: type[Outcome]) -> None:
     assert isinstance(judge(status, {}, b"", failures=0), kind)
 
 
+@pytest.mark.parametrize("status", range(200, 300))
+def test_whatever_says_yes_has_it(status: int) -> None:
+    assert judge(status, {}, b"", failures=0) == Posted()
+
+
 def test_discords_own_wait_counts_before_the_header() -> None:
     found = judge(429, {"retry-after": "1"}, b'{"message":"limited","retry_after":0.35,"global":false}', failures=0)
     assert found == NotNow(0.35, "status 429")

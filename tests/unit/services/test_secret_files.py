@@ -54,9 +54,9 @@ def test_the_name_of_a_file_may_stand_in_dotenv(clean: pytest.MonkeyPatch, tmp_p
 
 @pytest.mark.parametrize(
     ("content", "value"),
-    [("a", "a"), ("a\n", "a"), ("a\r\n", "a"), ("a\n\n", "a\n"), (" a ", " a "), ("ü\n", "ü")],
+    [("a", "a"), ("a\n", "a"), ("a\r\n", "a"), ("a\n\n", "a"), (" a b ", "a b"), ("ü\n", "ü")],
 )
-def test_one_newline_at_the_end_is_not_part_of_it(tmp_path: Path, content: str, value: str) -> None:
+def test_blanks_and_line_ends_around_it_are_not_part_of_it(tmp_path: Path, content: str, value: str) -> None:
     assert read(written(tmp_path, content)) == value
 
 
