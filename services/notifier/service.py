@@ -44,7 +44,7 @@ async def run(broker: Broker, settings: Settings, campaigns: Mapping[str, Campai
                 clock=clock.now,
                 segment=settings.notify_segment,
                 details=settings.notify_details,
-                pages=pages(broker) if _has_notion(settings) else None,
+                pages=pages(broker) if links_to_notion(settings) else None,
             )
             watch = Watch(
                 broker=broker,
@@ -76,7 +76,7 @@ def limits(settings: Settings) -> Limits:
     )
 
 
-def _has_notion(settings: Settings) -> bool:
+def links_to_notion(settings: Settings) -> bool:
     """The real one, since a page of the sandbox has no address there. Its token is not needed, and not given to us."""
     return bool(settings.notion_businessx_db_id or settings.notion_email_sequence_db_id) and not settings.notion_api_url
 
