@@ -263,7 +263,7 @@ async def _close(nc: Client) -> None:
     one it was waiting for.
     """
     draining = asyncio.create_task(nc.drain())
-    draining.add_done_callback(_took)
+    draining.add_done_callback(unheard_of)
     try:
         await asyncio.wait({draining}, timeout=DRAIN_S)
     finally:
@@ -282,8 +282,8 @@ async def _hang_up(nc: Client, draining: "asyncio.Task[None]") -> None:
     draining.cancel()
 
 
-def _took(draining: "asyncio.Task[None]") -> None:
-    """Why it could not be drained concerns nobody: it is closed all the same."""
+def unheard_of(draining: "asyncio.Task[None]") -> None:
+    """Why it could not be drained concerns nobody: it is left all the same."""
     if not draining.cancelled():
         draining.exception()
 

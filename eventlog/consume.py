@@ -22,7 +22,7 @@ from nats.errors import Error as NatsError
 from contracts.codec import Undecodable, Unheard, require_place
 from contracts.ids import BadId
 from eventlog.attempts import Attempts, unheard
-from eventlog.connection import Broker, Unavailable
+from eventlog.connection import Broker, Unavailable, unheard_of
 from eventlog.deliveries import Deliveries
 from eventlog.lag import report_lag
 from eventlog.log import EventLog
@@ -38,7 +38,7 @@ PULL_S = 5.0
 WATCH_S = 30.0
 """How often a consumer is looked after: deleted, or ahead of its stream, it would hear nothing, for ever."""
 
-STOP_S = 3.5
+STOP_S, DRAIN_S = 3.5, 1.0
 
 
 class Consumer(Generic[T]):
@@ -284,9 +284,9 @@ class Consumer(Generic[T]):
 
     async def _finish(self, subscription: Subscription) -> None:
         """Hear nothing more; let running handlers end; give back what has not begun."""
-        with contextlib.suppress(NatsError, TimeoutError):  # the connection may be gone, and the subscription with it
-            async with asyncio.timeout(1):
-                await subscription.drain()  # type: ignore[no-untyped-call]  # nats-py leaves it so
+        draining = asyncio.create_task(subscription.drain())  # type: ignore[no-untyped-call]  # nats-py leaves it so
+        draining.add_done_callback(unheard_of)
+        await asyncio.wait({draining}, timeout=DRAIN_S)  # not broken off: see eventlog/connection.py
         self._deaf.set()
         if running := list(self._running.values()):
             _, late = await asyncio.wait(running, timeout=STOP_S)

@@ -18,9 +18,12 @@ from nats.errors import OutboundBufferLimitError
 
 from cli.runtime import ends_with
 from contracts.ids import contact_id
+from eventlog import topology
 from eventlog.claims import Claim, Claims
 from eventlog.connection import PENDING_BYTES, Broker, Unavailable, _any_server_soon, connect
+from eventlog.consume import Consumer
 from eventlog.log import EventLog
+from eventlog.outcomes import Done, Work
 from eventlog.server import NatsServer
 from tests.factories import ADA, NOW, make_email_id, make_signup
 from tests.waiting import eventually
@@ -154,6 +157,29 @@ async def test_each_service_is_answered_under_a_name_of_its_own(nats_server: Nat
     """So that its user at the broker may hear that and nothing else."""
     async with connect(nats_server.url, name="notion-sync", patience_s=5) as broker:
         assert broker.nc.new_inbox().startswith("_INBOX_notion_sync.")
+
+
+async def test_a_consumer_that_stops_while_the_broker_hangs_leaves_a_working_connection(
+    nats_server: NatsServer, broker: Broker
+) -> None:
+    """What other handlers of the process have in hand is still confirmed."""
+    stop = asyncio.Event()
+    work: Work[bytes] = Work(topology.SCHEDULER, bytes, lambda item: item.subject, nothing)
+    running = asyncio.create_task(Consumer(broker, work, stop=stop).run())
+    await eventually(lambda: is_pulling(broker))
+    async with frozen(nats_server):
+        stop.set()
+        await asyncio.wait([running])
+    await broker.ping()
+    assert (await broker.js.account_info()).streams > 0
+
+
+async def nothing(_: object) -> Done:
+    return Done()
+
+
+async def is_pulling(broker: Broker) -> bool:
+    return bool((await broker.js.consumer_info(topology.SCHEDULER.stream, topology.SCHEDULER.name)).num_waiting)
 
 
 async def test_leaving_a_broker_that_reads_nothing_any_more_takes_seconds(nats_server: NatsServer) -> None:
