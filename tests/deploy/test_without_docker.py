@@ -64,6 +64,26 @@ def test_no_service_is_given_the_secrets_of_another() -> None:
     assert len(everything) == len(set(everything))
 
 
+@pytest.mark.parametrize("service", ["scheduler", "sender", "notion-sync", "notifier"])
+def test_only_ingest_listens_where_the_settings_say(service: str) -> None:
+    """DRIPSTREAM_HOST is in `env`, and what is there beats Environment=."""
+    unit = (SYSTEMD / f"dripstream-{service}.service").read_text().splitlines()
+    assert "UnsetEnvironment=DRIPSTREAM_HOST" in unit
+    assert "DRIPSTREAM_HOST" not in (SYSTEMD / "dripstream-ingest.service").read_text()
+
+
+def test_the_settings_of_the_broker_win_over_none_of_ours() -> None:
+    """Of two, systemd takes the last."""
+    unit = (SYSTEMD / "dripstream-scheduler.service").read_text()
+    files = re.findall(r"^EnvironmentFile=(.+)$", unit, re.MULTILINE)
+    assert files == ["-/etc/dripstream/nats.env", "/etc/dripstream/env"]
+
+
+def test_streams_are_made_once_the_broker_is_back() -> None:
+    init = (SYSTEMD / "dripstream-init.service").read_text().splitlines()
+    assert {"Restart=on-failure", "RestartSec=30"} <= set(init)
+
+
 def test_a_second_installation_changes_nothing_and_keeps_every_secret(tmp_path: Path) -> None:
     assert ran(ROOT / "deploy/install.sh", "--root", tmp_path).returncode == 0
     (tmp_path / "etc/dripstream/secrets/RESEND_API_KEY").write_text("re_example")

@@ -71,6 +71,29 @@ def test_a_signup_becomes_an_email_and_an_alert(machine: Server, installed: Inst
     machine.eventually(told(person))
 
 
+@pytest.mark.parametrize("service", SERVICES[1:])
+def test_only_ingest_is_reached_from_outside(machine: Server, service: str) -> None:
+    outside = machine.do("hostname -I").split()[0]
+    assert "alive" in machine.do(get(f"http://{outside}:{PORTS['ingest']}/health"))
+    assert machine(get(f"http://{outside}:{PORTS[service]}/health")).code != 0
+
+
+def test_what_was_installed_and_not_started_is_started_by_the_next_run(machine: Server) -> None:
+    before = machine.shows("dripstream-ingest", "MainPID")
+    machine.do(f"echo >>{CHECKOUT}/docs/server.md")
+    try:
+        machine.install("--no-start")
+        assert machine.shows("dripstream-ingest", "MainPID") == before
+        machine.install()
+        after = machine.shows("dripstream-ingest", "MainPID")
+        assert after != before
+        machine.install()
+        assert machine.shows("dripstream-ingest", "MainPID") == after
+    finally:
+        machine.do(f"cp /src/docs/server.md {CHECKOUT}/docs/server.md")
+        machine.install()
+
+
 def test_what_is_not_signed_is_refused_from_the_first_start_on(machine: Server) -> None:
     assert sign_up(machine, CRITICAL, "unsigned") == 401
 
@@ -132,6 +155,7 @@ def test_a_killed_broker_comes_back_with_all_it_had_acknowledged(machine: Server
 def test_the_command_is_the_operator_and_not_root(machine: Server) -> None:
     assert sign_up(machine, CRITICAL.again(email="later@example.com")) == 202
     machine.eventually("dripstream pending --contact later@example.com --json | grep -q email-7")
+    assert "email-7" in machine.do("cd /root && dripstream pending --contact later@example.com --json")
     refused = machine("setpriv --reuid=nobody --clear-groups dripstream pending")
     assert refused.code == 1
     assert "run it as root" in refused.err
