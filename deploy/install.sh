@@ -20,11 +20,15 @@ Install, upgrade or remove Dripstream on Debian 12, Ubuntu 24.04 or newer. Run i
   --root DIR       put the files under DIR, without packages, user or start: to look at them, or to build an image
   -h, --help       this
 
+REQUIREMENTS=otel before it also installs what sends traces. Say so with every upgrade, or they end with it.
+
 It puts programs into /opt/dripstream, settings and secrets into /etc/dripstream, facts into /var/lib/dripstream.
 EOF
 }
 
 DRY='' ROOT='' START=yes PYTHON=python3 ACTION=install PURGE='' CHANGED=''
+REQUIREMENTS=${REQUIREMENTS:-base}
+RESTART=/opt/dripstream/.restart # there while something has changed that does not run yet
 SERVICES=(ingest scheduler sender notion-sync notifier)
 NATS_USERS=(INGEST SCHEDULER SENDER NOTION_SYNC NOTIFIER OPERATOR)
 GIVEN_SECRETS=(RESEND_API_KEY NOTION_TOKEN NOTIFY_WEBHOOK_URL)
@@ -35,6 +39,13 @@ fail() { printf 'install.sh: %s\n' "$*" >&2; exit 1; }
 
 run() { # a command that changes something
   if [[ $DRY ]]; then printf 'would run: %s\n' "$*"; else "$@"; fi
+}
+
+changed() { # remembered in a file: this run may start nothing, or be interrupted before it does
+  CHANGED=yes
+  [[ $DRY ]] && return
+  mkdir -p "$ROOT${RESTART%/*}"
+  touch "$ROOT$RESTART"
 }
 
 put() { # put MODE OWNER PATH < content: written whole or not at all, and only where it differs
@@ -48,7 +59,7 @@ put() { # put MODE OWNER PATH < content: written whole or not at all, and only w
   cat >"$new"
   chmod "$mode" "$new"
   [[ $ROOT ]] || chown "$owner" "$new"
-  if cmp -s "$new" "$path"; then rm "$new"; else mv "$new" "$path"; CHANGED=yes; say "wrote $path"; fi
+  if cmp -s "$new" "$path"; then rm "$new"; else changed; mv "$new" "$path"; say "wrote $path"; fi
   [[ $ROOT ]] || chown "$owner" "$path"
   chmod "$mode" "$path"
 }
@@ -70,6 +81,7 @@ parse() {
   done
   [[ ! $PURGE || $ACTION == uninstall ]] || fail "--purge goes with --uninstall"
   [[ ! $ROOT || $ACTION == install ]] || fail "--root goes with an installation only"
+  case $REQUIREMENTS in base | otel) ;; *) fail "REQUIREMENTS is base or otel, not $REQUIREMENTS" ;; esac
   ROOT=${ROOT%/}
 }
 
@@ -92,8 +104,8 @@ check_python() {
 # A release is named after what is in it, so the same checkout is the same release.
 release_id() {
   local sum
-  sum=$(find pyproject.toml requirements/base.txt requirements/build.txt contracts journey eventlog services cli campaigns deploy docs -type f \
-    ! -path '*/__pycache__/*' -print0 | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum)
+  sum=$(find pyproject.toml "requirements/$REQUIREMENTS.txt" requirements/build.txt contracts journey eventlog services cli \
+    campaigns deploy docs -type f ! -path '*/__pycache__/*' -print0 | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum)
   printf '%s-%s' "$(sed -nE 's/^version = "(.*)"/\1/p' pyproject.toml)" "${sum:0:12}"
 }
 
@@ -114,7 +126,7 @@ make_release() { # make_release FOLDER: complete, or not there
     say "installing packages, each with the hash we know"
     if [[ ! $DRY ]]; then work=$(mktemp -d); else work=/tmp/dripstream-build; fi
     run "$PYTHON" -m venv "$folder/venv"
-    run "$folder/venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r requirements/base.txt
+    run "$folder/venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r "requirements/$REQUIREMENTS.txt"
     run "$PYTHON" -m venv "$work/build"
     run "$work/build/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r requirements/build.txt
     run "$work/build/bin/python" -m hatchling build -t wheel -d "$work/dist"
@@ -144,8 +156,14 @@ make_secrets() {
   done
 }
 
-max_store() { # 70 % of the disk that the facts are on, in whole gigabytes
-  df --output=size -BG "$ROOT/" | awk 'NR == 2 {n = int($1 * 0.7); print (n < 1 ? 1 : n) "GB"}'
+# 70 % of what is free where the facts go, and of what they have already; in whole gigabytes, unless it is less than one.
+max_store() {
+  local store=$ROOT/var/lib/dripstream/nats folder kept=0
+  [[ -d $store ]] && kept=$(du -sm "$store" | cut -f1)
+  folder=$store
+  until [[ -d $folder ]]; do folder=$(dirname "$folder"); done
+  df --output=avail -BM "$folder" | awk -v kept="$kept" \
+    'NR == 2 {n = int(($1 + kept) * 0.7); if (n >= 1024) print int(n / 1024) "GB"; else print (n < 100 ? 100 : n) "MB"}'
 }
 
 make_settings() {
@@ -188,9 +206,9 @@ switch_to() { # switch_to RELEASE
   local base=$ROOT/opt/dripstream now
   now=$(readlink "$base/current" || true)
   [[ $now == "releases/$1" ]] && return
+  changed
   [[ $now ]] && run ln -sfn "$now" "$base/previous"
   run ln -sfn "releases/$1" "$base/current"
-  CHANGED=yes
   say "current release: $1"
 }
 
@@ -210,7 +228,12 @@ start() {
   [[ $START ]] || { say "Nothing was started: systemctl restart dripstream.target"; return; }
   run systemctl try-restart systemd-journald@dripstream.service
   # What runs and has not changed goes on; what has got its secret meanwhile starts.
-  if [[ $CHANGED ]]; then run systemctl restart dripstream.target; else run systemctl start dripstream.target; fi
+  if [[ $CHANGED || -e $RESTART ]]; then
+    run systemctl restart dripstream.target
+    run rm -f "$RESTART"
+  else
+    run systemctl start dripstream.target
+  fi
   [[ $DRY ]] || report
 }
 
@@ -240,7 +263,7 @@ answers() { # answers SERVICE: within a minute
   if [[ ! $port ]]; then
     port=$(setting DRIPSTREAM_PORT)
     host=$(setting DRIPSTREAM_HOST)
-    case $host in '' | 0.0.0.0 | ::) host=127.0.0.1 ;; *:*) host=[$host] ;; esac
+    case $host in '' | 0.0.0.0) host=127.0.0.1 ;; ::) host='[::1]' ;; *:*) host="[$host]" ;; esac
   fi
   /opt/dripstream/current/venv/bin/python -I -S /opt/dripstream/current/deploy/systemd/nats_healthy.py \
     --url "http://$host:${port:-8000}/health" --within 60

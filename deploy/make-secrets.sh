@@ -17,8 +17,10 @@ password() { printf 'p%s\n' "$(od -An -N24 -tx1 /dev/urandom | tr -d ' \n')"; }
 # At once or not at all: a container may be reading.
 write() { cat >"$1.new" && chmod 444 "$1.new" && mv "$1.new" "$1"; }
 
-# Nobody else on this machine gets past the folder itself. Inside, a container's user has to read its own.
-[ -d "$dir" ] || { mkdir -p "$dir" && chmod 700 "$dir"; }
+# Nobody else on this machine gets past the folder itself, also where it was there before. Inside, a container's user has
+# to read its own. With profile dev the folder is on a root that nobody can change.
+mkdir -p "$dir"
+[ "${2:-}" = --dev ] || chmod 700 "$dir"
 umask 022
 for service in ingest scheduler sender notion-sync notifier operator; do
   mkdir -p "$dir/nats" "$dir/$service"

@@ -1,6 +1,7 @@
 """The small scripts that start things: what they refuse, and in which words."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +17,7 @@ from tests.systemd.server import PARTS
 START = ROOT / "deploy/nats/start.sh"
 WITH_SECRETS = ROOT / "deploy/systemd/with-secrets"
 HEALTHY = ROOT / "deploy/systemd/nats_healthy.py"
+MAKE_SECRETS = ROOT / "deploy/make-secrets.sh"
 INSTALL = ROOT / "deploy/install.sh"
 EMPTY = ["", " ", "\n", " \t\n", '""', "''", '" "']
 
@@ -89,7 +91,16 @@ def test_what_does_not_answer_in_time_is_named() -> None:
 def test_the_installer_tells_its_options() -> None:
     helped = ran(INSTALL, "--help")
     assert helped.returncode == 0
-    for option in ("--no-start", "--roll-back", "--uninstall", "--purge", "--dry-run", "--python", "--root"):
+    for option in (
+        "--no-start",
+        "--roll-back",
+        "--uninstall",
+        "--purge",
+        "--dry-run",
+        "--python",
+        "--root",
+        "REQUIREMENTS=otel",
+    ):
         assert option in helped.stdout
 
 
@@ -103,6 +114,59 @@ def test_the_installer_refuses_what_it_does_not_know(options: list[str], said: s
     refused = ran(INSTALL, *options)
     assert refused.returncode == 1
     assert said in refused.stderr
+
+
+def test_the_installer_refuses_packages_it_does_not_know() -> None:
+    refused = ran(INSTALL, "--dry-run", REQUIREMENTS="dev")
+    assert (refused.returncode, refused.stderr) == (1, "install.sh: REQUIREMENTS is base or otel, not dev\n")
+
+
+def test_a_release_with_traces_is_another_release(tmp_path: Path) -> None:
+    for more in ({}, {"REQUIREMENTS": "otel"}):
+        assert ran(INSTALL, "--root", tmp_path, **more).returncode == 0
+    assert (tmp_path / "opt/dripstream/previous").resolve() != (tmp_path / "opt/dripstream/current").resolve()
+    assert len(list((tmp_path / "opt/dripstream/releases").iterdir())) == 2
+
+
+def test_a_dry_run_names_the_packages_it_would_install(tmp_path: Path) -> None:
+    for more, named in (({}, "base"), ({"REQUIREMENTS": "otel"}, "otel")):
+        said = ran(INSTALL, "--dry-run", **more).stdout
+        assert set(re.findall(r"requirements/(\w+)\.txt", said)) == {named, "build"}
+
+
+def test_what_was_not_started_with_is_remembered(tmp_path: Path) -> None:
+    """The next run restarts for it, also after one that was interrupted or that had --no-start."""
+    marker = tmp_path / "opt/dripstream/.restart"
+    assert ran(INSTALL, "--root", tmp_path).returncode == 0
+    assert marker.exists()
+    marker.unlink()
+    assert ran(INSTALL, "--root", tmp_path).returncode == 0
+    assert not marker.exists()
+    (tmp_path / "etc/systemd/system/dripstream-sender.service").write_text("of an older release")
+    assert ran(INSTALL, "--root", tmp_path).returncode == 0
+    assert marker.exists()
+
+
+@pytest.mark.parametrize(("free_mb", "allowance"), [(100_000, "68GB"), (1_000, "700MB"), (3, "100MB")])
+def test_the_broker_is_allowed_what_is_free_where_the_facts_go(free_mb: int, allowance: str, tmp_path: Path) -> None:
+    """Which may be a disk of its own."""
+    (tmp_path / "var/lib/dripstream").mkdir(parents=True)
+    disks = tmp_path / "bin/df"
+    disks.parent.mkdir()
+    disks.write_text(f'#!/bin/sh\necho "$@" >{tmp_path}/asked\nprintf "Avail\\n{free_mb}M\\n"\n')
+    disks.chmod(0o755)
+    done = ran(INSTALL, "--root", tmp_path, PATH=f"{disks.parent}:{os.environ['PATH']}")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "asked").read_text().split()[-1] == f"{tmp_path}/var/lib/dripstream"
+    assert f"NATS_MAX_FILE_STORE={allowance}\n" in (tmp_path / "etc/dripstream/nats.env").read_text()
+
+
+def test_the_folder_of_passwords_is_closed_also_where_it_was_there_before(tmp_path: Path) -> None:
+    secrets = tmp_path / "secrets"
+    secrets.mkdir()
+    secrets.chmod(0o755)
+    assert ran(MAKE_SECRETS, secrets).returncode == 0
+    assert secrets.stat().st_mode & 0o777 == 0o700
 
 
 @pytest.mark.parametrize("blank", ["", "\n", "  \n"], ids=repr)
