@@ -36,7 +36,7 @@ def test_a_service_is_given_no_secret_of_another() -> None:
     assert secrets["scheduler"] == {"NATS_PASSWORD"}
     assert secrets["sender"] == {"NATS_PASSWORD", "RESEND_API_KEY"}
     assert secrets["notion-sync"] == {"NATS_PASSWORD", "NOTION_TOKEN"}
-    assert secrets["notifier"] == {"NATS_PASSWORD", "NOTION_TOKEN"}
+    assert secrets["notifier"] == {"NATS_PASSWORD"}
     assert secrets["ingest"] == {"NATS_PASSWORD"} | {
         f"{each}_WEBHOOK_SECRET" for each in ("SIGNUP", "CALCOM", "RESEND")
     }
