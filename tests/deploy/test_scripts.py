@@ -134,7 +134,10 @@ def test_a_dry_run_names_the_packages_it_would_install(tmp_path: Path) -> None:
         assert set(re.findall(r"requirements/(\w+)\.txt", said)) == {named, "build"}
 
 
-def test_what_was_not_started_with_is_remembered(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "differs", ["systemd/system/dripstream-sender.service", "dripstream/secrets/NATS_SENDER_PASSWORD"]
+)
+def test_what_was_not_started_with_is_remembered(differs: str, tmp_path: Path) -> None:
     """The next run restarts for it, also after one that was interrupted or that had --no-start."""
     marker = tmp_path / "opt/dripstream/.restart"
     assert ran(INSTALL, "--root", tmp_path).returncode == 0
@@ -142,7 +145,7 @@ def test_what_was_not_started_with_is_remembered(tmp_path: Path) -> None:
     marker.unlink()
     assert ran(INSTALL, "--root", tmp_path).returncode == 0
     assert not marker.exists()
-    (tmp_path / "etc/systemd/system/dripstream-sender.service").write_text("of an older release")
+    (tmp_path / "etc" / differs).write_text("")
     assert ran(INSTALL, "--root", tmp_path).returncode == 0
     assert marker.exists()
 
