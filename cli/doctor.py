@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from cli.backends import NoBroker, nats_url, reach
-from cli.checks import campaigns, configuration, disk, nats, notion, passwords, resend, streams
+from cli.checks import campaigns, clock, configuration, disk, nats, notion, passwords, resend, streams
 from cli.checks.finding import Check, Finding, Patient, State, not_checked, trouble
 from cli.operate import print_json
 from cli.output import output
@@ -19,6 +19,7 @@ from services.settings import Settings
 
 CHECKS: tuple[Check, ...] = (
     *nats.CHECKS,
+    *clock.CHECKS,
     *passwords.CHECKS,
     *streams.CHECKS,
     *disk.CHECKS,

@@ -7,51 +7,66 @@ from pathlib import Path
 
 from cli.backends import nats_folder
 from cli.checks.finding import Check, Finding, Patient, not_checked, ok, trouble, warning
+from eventlog.figures import storage
 
 GB = 1024**3
 NEARLY, FULL = 0.80, 0.95
 MAKE_ROOM = (
     "free the disk or give it a larger one; a full store refuses signups until there is room (docs/operations.md)"
 )
+RAISE = (
+    "raise NATS_MAX_FILE_STORE (70 % of the disk at most), on a larger disk if need be, and restart nats-server; "
+    "a full store refuses signups (docs/operations.md)"
+)
 
 
 async def allowance(patient: Patient) -> list[Finding]:
-    """Of the account; what the server itself may use, it tells nobody but the monitoring port."""
-    account = await patient.nats.js.account_info()
-    used, most = int(account.storage), int(account.limits.max_storage or -1)
-    if most <= 0:
-        do = "on each node: curl -s 127.0.0.1:8222/jsz | jq '{storage, config}' shows it beside max_storage"
-        return [ok("JetStream", f"{_size(used)} used; this account has no limit, the server's own is not visible", do)]
-    share = used / most
-    detail = f"{_size(used)} of {_size(most)} used ({share:.0%})"
-    return [_grade("JetStream", detail, trouble_if=share >= FULL, warn_if=share >= NEARLY)]
+    """Of the account, else of all nodes as NATS_MAX_FILE_STORE says: the server tells its own only to its monitor."""
+    found = await storage(patient.nats, patient.settings.file_store)
+    if found.limit is None:
+        do = "set NATS_MAX_FILE_STORE for this command as nats-server has it, to have it looked at"
+        return [ok("JetStream", f"{_size(found.used)} used; nobody says how much it may be", do)]
+    share = found.used / found.limit
+    detail = f"{_size(found.used)} of {_size(found.limit)} used ({share:.0%})"
+    return [_grade("JetStream", detail, RAISE, trouble_if=share >= FULL, warn_if=share >= NEARLY)]
 
 
 async def local_disk(patient: Patient) -> list[Finding]:
-    """Where the data folder is on this machine and holds the server's files."""
-    folder = nats_folder(patient.settings)
-    if patient.settings.nats_url or not folder.exists():
-        do = "on the machine of nats-server: df -h, for the folder NATS_STORE"
-        return [not_checked("disk", "the broker's files are not in the data folder of this machine", do)]
-    return [await asyncio.to_thread(_disk, folder)]
+    """Where the server's files are on this machine: in the data folder, or where NATS_STORE says."""
+    settings = patient.settings
+    folder = settings.nats_store if settings.nats_url else nats_folder(settings)
+    found = await asyncio.to_thread(_disk, folder) if folder else None
+    if found:
+        return [found]
+    do = "there: df -h, for the folder NATS_STORE; compose: docker compose -f deploy/compose.yml exec nats df -h /data"
+    return [not_checked("disk", "the broker's files are not on this machine, as far as is told", do)]
 
 
-def _disk(folder: Path) -> Finding:
-    found = shutil.disk_usage(folder)
-    share = found.free / found.total
-    detail = f"{_size(found.free)} free of {_size(found.total)} at {folder}"
-    return _grade(
-        "disk",
-        detail,
-        trouble_if=share < 0.02 or (share < 0.05 and found.free < GB),
-        warn_if=share < 0.10 and found.free < 10 * GB,
-    )
+def _disk(folder: Path) -> Finding | None:
+    """None where there is no such folder here. What we may not see into is on the disk of what we may, most likely."""
+    for place in (folder, *folder.absolute().parents):
+        try:
+            found = shutil.disk_usage(place)
+        except PermissionError:
+            continue
+        except OSError:
+            return None
+        share = found.free / found.total
+        detail = f"{_size(found.free)} free of {_size(found.total)} at {place}"
+        return _grade(
+            "disk",
+            detail,
+            MAKE_ROOM,
+            trouble_if=share < 0.02 or (share < 0.05 and found.free < GB),
+            warn_if=share < 0.10 and found.free < 10 * GB,
+        )
+    return None
 
 
-def _grade(check: str, detail: str, *, trouble_if: bool, warn_if: bool) -> Finding:
+def _grade(check: str, detail: str, do: str, *, trouble_if: bool, warn_if: bool) -> Finding:
     if trouble_if:
-        return trouble(check, detail, MAKE_ROOM)
-    return warning(check, detail, MAKE_ROOM) if warn_if else ok(check, detail)
+        return trouble(check, detail, do)
+    return warning(check, detail, do) if warn_if else ok(check, detail)
 
 
 async def durability(patient: Patient) -> list[Finding]:

@@ -39,6 +39,12 @@ def not_checked(check: str, detail: str, do: str = "") -> Finding:
     return Finding(check, "not checked", detail, do)
 
 
+def unset_here(check: str, variable: str) -> Finding:
+    """Services that run elsewhere have keys of their own, which a command may well not see."""
+    do = f"set {variable} for this command too, as its service has it (docs/compose.md, Commands); unset there: sandbox"
+    return not_checked(check, f"{variable} is unset for this command", do)
+
+
 @dataclass(frozen=True)
 class Patient:
     """What is looked at. `broker` is None where there is none to talk to; `url` is how it was looked for."""

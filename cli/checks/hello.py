@@ -29,3 +29,8 @@ async def hello(url: str) -> Hello | None:
 
 def split(url: str) -> SplitResult:
     return urlsplit(url if "://" in url else f"nats://{url}")
+
+
+def host(url: str) -> str:
+    """Without user and password."""
+    return url.strip().rpartition("@")[2].rpartition("://")[2]

@@ -5,7 +5,7 @@ import re
 import msgspec
 
 from cli.checks.finding import Check, Finding, Patient, not_checked, ok, trouble, warning
-from cli.checks.hello import hello
+from cli.checks.hello import hello, host
 from cli.checks.rights import lacking, permissions
 from contracts import subjects
 from eventlog import topology
@@ -119,7 +119,7 @@ def _numbers(version: str) -> tuple[int, ...]:
 
 def _host(url: str) -> str:
     """Without user and password."""
-    return ", ".join(each.strip().rpartition("@")[2] for each in url.split(","))
+    return ", ".join(map(host, url.split(",")))
 
 
 CHECKS = (

@@ -1,6 +1,6 @@
 """Notion: the token, each database, its columns."""
 
-from cli.checks.finding import Check, Finding, Patient, ok, trouble, warning
+from cli.checks.finding import Check, Finding, Patient, ok, trouble, unset_here, warning
 from cli.notion import refused_anywhere
 from eventlog.connection import Unavailable
 from services.notion_sync.answers import Refusal
@@ -17,6 +17,8 @@ async def databases(patient: Patient) -> list[Finding]:
     """What `dripstream notion check` would say, in short."""
     settings = patient.settings
     if settings.notion_token is None and settings.notion_api_url is None:
+        if settings.nats_url:
+            return [unset_here("Notion", "NOTION_TOKEN")]
         do = "set NOTION_TOKEN and the ids of the databases, as docs/notion.md says"
         return [warning("Notion", "NOTION_TOKEN is unset: nothing is shown in Notion", do)]
     try:

@@ -9,7 +9,7 @@ import resend
 from resend.exceptions import ResendError
 
 from cli.checks.dmarc import dmarc
-from cli.checks.finding import Check, Finding, Patient, not_checked, ok, trouble, warning
+from cli.checks.finding import Check, Finding, Patient, not_checked, ok, trouble, unset_here, warning
 from journey.campaign import CampaignError, load_campaigns
 from services.sender.resend_api import Resend
 
@@ -49,6 +49,8 @@ class _Domains(msgspec.Struct):
 async def key_and_domains(patient: Patient) -> list[Finding]:
     """One list of domains, which changes nothing; then each domain a campaign sends from."""
     if patient.settings.resend_api_key is None:
+        if patient.settings.nats_url:
+            return [unset_here("Resend key", "RESEND_API_KEY")]
         do = "set RESEND_API_KEY to send for real"
         return [
             warning("Resend key", "RESEND_API_KEY is unset: the sandbox stands in, no email leaves this machine", do)

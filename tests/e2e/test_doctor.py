@@ -6,7 +6,6 @@ import re
 import shutil
 import subprocess
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ import pytest
 
 from eventlog import topology
 from eventlog.connection import connect
-from eventlog.server import NatsServer, free_port
+from eventlog.server import NatsServer
 from services.sandbox.app import Sandbox
 from services.sandbox.options import UNLIMITED
 from services.sandbox.seed import BUSINESSX_DB_ID, EMAIL_SEQUENCE_DB_ID
@@ -24,8 +23,8 @@ from tests.disk import Disk, require_disks
 from tests.e2e.processes import Answer, Machine, machine
 from tests.e2e.site import started
 from tests.factories import CAMPAIGN
-from tests.integration.doctor.kit import KEY, SECRET, TOKEN
-from tests.integration.doctor.test_broker import OLD, fill
+from tests.integration.doctor.kit import KEY, SECRET, TOKEN, dated_later, relayed
+from tests.integration.doctor.test_broker import OLD, fill, filled
 
 SHIM = """
 #define _GNU_SOURCE
@@ -82,8 +81,8 @@ async def test_the_healthy_have_no_finding(healthy: Machine) -> None:
     bad = {name: each for name, each in found.items() if each["state"] in {"trouble", "warning"}}
     assert {name: each for name, each in bad.items() if not name.startswith("DMARC")} == {}, "DNS is not ours"
     assert answer.code == 0
-    looked = {"NATS", "NATS version", "NATS passwords", "clock", "storage", "streams", "scheduler", "sender", "disk",
-              "notion-sync", "sync_interval", "webhook secrets", "pace", "campaigns", "Resend key",
+    looked = {"NATS", "NATS version", "NATS passwords", "clock", "outside clock", "storage", "streams", "scheduler",
+              "sender", "disk", "notion-sync", "sync_interval", "webhook secrets", "pace", "campaigns", "Resend key",
               "domain mail.example.com", "Notion Email Sequence", "Notion BusinessX Canada"}  # fmt: skip
     assert {name for name, each in found.items() if each["state"] == "ok"} >= looked
 
@@ -105,44 +104,17 @@ async def test_a_wrong_clock_of_this_machine_is_found(healthy: Machine, tmp_path
     await asyncio.to_thread(subprocess.run, [compiler, *made], check=True)
     answer, found = await examined(healthy, LD_PRELOAD=str(tmp_path / "shim.so"))
     assert answer.code == 1
-    only_trouble(found, "clock")
+    only_trouble(found, "clock", "outside clock")
     assert "this machine is 3600 s ahead of the broker" in found["clock"]["detail"]
     assert "timedatectl set-ntp true" in found["clock"]["do"]
 
 
 async def test_a_wrong_clock_of_the_broker_is_found(healthy: Machine) -> None:
-    async with an_hour_ahead(healthy.nats_url) as url:
-        answer, found = await examined(healthy, NATS_URL=url)
+    async with relayed(healthy.nats_url, _ahead) as port:
+        answer, found = await examined(healthy, NATS_URL=f"nats://127.0.0.1:{port}")
     assert answer.code == 1
     assert re.search(r"this machine is (3599|3600|3601) s behind the broker", found["clock"]["detail"])
     assert "compare both with `date -u`" in found["clock"]["do"]
-
-
-@asynccontextmanager
-async def an_hour_ahead(url: str) -> AsyncIterator[str]:
-    """The server as one whose clock is wrong would answer: of the same length, as NATS counts bytes."""
-    port, tasks = free_port(), set[asyncio.Task[None]]()
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        upstream, back = await asyncio.open_connection("127.0.0.1", int(url.rpartition(":")[2]))
-        for each in (_copy(reader, back, bytes), _copy(upstream, writer, _ahead)):
-            tasks.add(asyncio.create_task(each))
-
-    server = await asyncio.start_server(serve, "127.0.0.1", port)
-    try:
-        yield f"nats://127.0.0.1:{port}"
-    finally:
-        server.close()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-
-async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, change: Any) -> None:
-    while said := await reader.read(1024 * 1024):
-        writer.write(change(said))
-        await writer.drain()
-    writer.close()
 
 
 def _ahead(said: bytes) -> bytes:
@@ -152,6 +124,16 @@ def _ahead(said: bytes) -> bytes:
 def _later(found: re.Match[bytes]) -> bytes:
     time = datetime.fromisoformat(found[0].decode()).replace(tzinfo=UTC) + timedelta(hours=1)
     return f"{time:%Y-%m-%dT%H:%M:%S}".encode()
+
+
+async def test_a_wrong_clock_that_the_broker_shares_is_found(healthy: Machine) -> None:
+    """As on one machine: only somebody else's can show it."""
+    async with relayed(healthy.environment["RESEND_API_URL"], dated_later(timedelta(hours=-1))) as port:
+        answer, found = await examined(healthy, RESEND_API_URL=f"http://127.0.0.1:{port}")
+    assert answer.code == 1
+    only_trouble(found, "outside clock")
+    assert re.search(r"this machine is (3599|360\d) s ahead of 127\.0\.0\.1", found["outside clock"]["detail"])
+    assert "timedatectl set-ntp true" in found["outside clock"]["do"]
 
 
 async def test_a_missing_column_is_found(healthy: Machine) -> None:
@@ -205,6 +187,18 @@ async def test_a_full_store_is_found(healthy: Machine, tmp_path: Path) -> None:
     assert answer.code == 1
     assert "JetStream refuses to store" in found["storage"]["detail"]
     assert "NATS_MAX_FILE_STORE" in found["storage"]["do"]
+
+
+async def test_a_store_that_fills_is_found_before_it_refuses(healthy: Machine, tmp_path: Path) -> None:
+    async with NatsServer(tmp_path / "nats", options={"max_file_store": "16MB"}) as server:
+        async with connect(server.url, name="test", patience_s=5) as broker:
+            await topology.init(broker)
+            await filled(broker, 14 * 1024**2)
+        answer, found = await examined(healthy, NATS_URL=server.url, NATS_MAX_FILE_STORE="16MB")
+    assert answer.code == 1, "nobody listens there"
+    assert (found["JetStream"]["state"], found["storage"]["state"]) == ("warning", "ok")
+    assert "of 16.0 MB used (8" in found["JetStream"]["detail"]
+    assert "raise NATS_MAX_FILE_STORE" in found["JetStream"]["do"]
 
 
 async def test_in_a_narrow_terminal_every_line_fits(healthy: Machine) -> None:

@@ -1,9 +1,13 @@
 """Somebody healthy to look at, whom each test then gives one fault."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+import re
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
+from datetime import timedelta
+from email.utils import format_datetime, parsedate_to_datetime
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import dns.asyncresolver
 import dns.flags
@@ -57,6 +61,42 @@ async def listening(broker: Broker) -> AsyncIterator[None]:
     await broker.nc.flush()
     yield
     await subscription.unsubscribe()
+
+
+@asynccontextmanager
+async def relayed(url: str, change: Callable[[bytes], bytes]) -> AsyncIterator[int]:
+    """A port where `url` answers, and says something else: of the same length, as both sides count bytes."""
+    at, tasks = urlsplit(url), set[asyncio.Task[None]]()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        upstream, back = await asyncio.open_connection(at.hostname, at.port)
+        for each in (_copy(reader, back, bytes), _copy(upstream, writer, change)):
+            tasks.add(asyncio.create_task(each))
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    try:
+        yield int(server.sockets[0].getsockname()[1])
+    finally:
+        server.close()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, change: Callable[[bytes], bytes]) -> None:
+    while said := await reader.read(1024 * 1024):
+        writer.write(change(said))
+        await writer.drain()
+    writer.close()
+
+
+def dated_later(by: timedelta) -> Callable[[bytes], bytes]:
+    """HTTP answers with the `Date` of another time."""
+
+    def later(found: re.Match[bytes]) -> bytes:
+        return format_datetime(parsedate_to_datetime(found[0].decode()) + by, usegmt=True).encode()
+
+    return lambda said: re.sub(rb"(?i)(?<=\r\ndate: )[^\r]+", later, said)
 
 
 class _Dns(asyncio.DatagramProtocol):

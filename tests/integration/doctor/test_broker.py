@@ -1,6 +1,9 @@
 """Faults of the broker: doctor finds each, and says what to do."""
 
 import asyncio
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -9,9 +12,11 @@ import pytest
 from nats.errors import Error as NatsError
 from nats.js.errors import APIError
 
-from cli.checks import disk, nats, passwords, streams
+from cli.checks import clock, disk, nats, passwords, streams
 from cli.checks.finding import Patient
+from cli.checks.hello import hello
 from cli.checks.rights import User, lacking, matches, permissions
+from cli.doctor import examined
 from cli.doctor import patient as patient_of
 from contracts import subjects
 from eventlog import topology
@@ -22,10 +27,10 @@ from eventlog.pause import pause
 from eventlog.server import NatsServer, free_port
 from services.sandbox.app import Sandbox
 from services.settings import ROOT
-from tests.cluster import Node
+from tests.cluster import PASSWORDS, Node
 from tests.disk import Disk, require_disks
 from tests.factories import NOW, make_email_failed, make_signup
-from tests.integration.doctor.kit import listening, looked_at, settings, troubles
+from tests.integration.doctor.kit import dated_later, listening, looked_at, relayed, settings, troubles
 from tests.waiting import eventually
 
 OLD = ROOT / ".venv" / "old-server" / "bin" / "nats-server"
@@ -77,6 +82,50 @@ async def test_an_empty_variable_of_what_we_ship_is_found_on_whichever_server(
                 found = (await looked_at(patient, passwords.CHECKS))["NATS passwords"]
             assert found.state == state
     assert found.detail.endswith(": sender, operator")
+
+
+async def test_a_node_that_is_away_is_named_and_the_others_are_asked_all_the_same(
+    tmp_path: Path, sandbox: Sandbox
+) -> None:
+    away = f"127.0.0.1:{free_port()}"
+    async with Node(tmp_path / "one") as one, Node(tmp_path / "two") as two:
+        url = f"nats://{away},{one.url},{two.url}"
+        async with patient_of(settings(url, sandbox, tmp_path)) as patient:
+            found = await examined(patient, passwords.CHECKS)
+    assert [each.state for each in found] == ["ok", "not checked"]
+    assert away in found[1].detail
+    assert PASSWORDS["NATS_OPERATOR_PASSWORD"] not in str(found)
+
+
+async def test_a_node_that_hangs_is_waited_for_once_and_not_for_each_user(tmp_path: Path, sandbox: Sandbox) -> None:
+    """It says hello, and then hears nobody: each knock waits as long as it may."""
+    async with (
+        Node(tmp_path / "one") as one,
+        deaf(one) as port,
+        patient_of(settings(one.url, sandbox, tmp_path)) as patient,
+    ):
+        both = replace(patient, url=f"{one.url},nats://127.0.0.1:{port}")
+        found = await examined(both, passwords.CHECKS)
+    assert [(each.state, each.detail) for each in found] == [("ok", "no user of ours gets in with an empty one")]
+
+
+@asynccontextmanager
+async def deaf(node: Node) -> AsyncIterator[int]:
+    """A port that says what the node says first, and nothing more."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", node.port)
+    said = await reader.readline()
+    writer.close()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(said)
+        await reader.read()  # until they hang up
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    try:
+        yield int(server.sockets[0].getsockname()[1])
+    finally:
+        server.close()
 
 
 class Locked(NatsServer):
@@ -171,6 +220,31 @@ async def test_a_wrong_clock_is_found(patient: Patient, by: int, state: str, wor
     assert (found.state, word in found.detail, "NTP" in found.do) == (state, True, True)
 
 
+async def test_a_wrong_clock_that_the_broker_shares_is_found_by_somebody_elses(patient: Patient) -> None:
+    found = (await looked_at(patient, clock.CHECKS))["outside clock"]
+    assert (found.state, found.detail) == ("ok", "this machine and 127.0.0.1 agree")
+    async with relayed(str(patient.settings.notion_api_url), dated_later(timedelta(minutes=10))) as port:
+        theirs = {"resend_api_key": None, "notion_api_url": f"http://127.0.0.1:{port}"}
+        wrong = replace(patient, settings=patient.settings.model_copy(update=theirs))
+        found = (await looked_at(wrong, (*clock.CHECKS, *nats.CHECKS)))["outside clock"]
+    assert (found.state, " s behind 127.0.0.1" in found.detail) == ("trouble", True)
+    assert "timedatectl set-ntp true" in found.do
+
+
+async def test_a_time_nobody_tells_is_no_alarm(patient: Patient) -> None:
+    nobody = {"resend_api_url": f"http://127.0.0.1:{free_port()}", "notion_token": None}
+    alone = replace(patient, settings=patient.settings.model_copy(update=nobody))
+    async with relayed(str(patient.settings.resend_api_url), undated) as port:
+        mute = {"resend_api_url": f"http://127.0.0.1:{port}", "notion_token": None}
+        silent = replace(patient, settings=patient.settings.model_copy(update=mute))
+        for each in (alone, silent):
+            assert (await looked_at(each, clock.CHECKS))["outside clock"].state in {"ok", "not checked"}
+
+
+def undated(said: bytes) -> bytes:
+    return re.sub(rb"(?i)(?<=\r\n)date(?=: )", b"Etad", said)
+
+
 async def test_drift_and_what_is_missing_are_found(patient: Patient, broker: Broker) -> None:
     config = (await broker.js.stream_info(subjects.EVENTS)).config
     await broker.js.update_stream(replace(config, max_msg_size=1024))
@@ -189,6 +263,47 @@ async def test_a_paused_service_is_found_with_its_reason(patient: Patient, broke
     assert found.state == "trouble"
     assert "daily_quota_exceeded" in found.detail
     assert "dripstream resume sender" in found.do
+
+
+async def test_a_notifier_is_looked_at_once_it_was_made(patient: Patient, broker: Broker) -> None:
+    assert "notifier" not in await looked_at(patient, streams.CHECKS)
+    await topology.ensure_durable(broker, topology.NOTIFIER)
+    alone = (await looked_at(patient, streams.CHECKS))["notifier"]
+    assert (alone.state, "no notifier is listening" in alone.detail) == ("warning", True)
+    assert "nats consumer rm EVENTS notifier" in alone.do
+    await pause(broker, topology.NOTIFIER, for_s=3_600, reason="the chat's webhook is closed (404)")
+    found = (await looked_at(patient, streams.CHECKS))["notifier"]
+    assert (found.state, "webhook is closed" in found.detail) == ("trouble", True)
+    assert "NOTIFY_WEBHOOK_URL" in found.do
+    assert "dripstream resume notifier" in found.do
+
+
+async def test_a_consumer_that_is_gone_is_told_from_a_jetstream_that_is(
+    patient: Patient, broker: Broker, tmp_path: Path, sandbox: Sandbox
+) -> None:
+    await broker.js.delete_consumer(topology.SENDER.stream, topology.SENDER.name)
+    gone = (await looked_at(patient, streams.CHECKS))["sender"]
+    assert (gone.state, gone.do) == ("trouble", "run `dripstream init`")
+    without = tmp_path / "without"
+    async with Bare(without) as server, patient_of(settings(server.url, sandbox, without)) as other:
+        found = await looked_at(other, streams.CHECKS)
+    assert {name: each.state for name, each in found.items()} == dict.fromkeys(
+        ("streams", "consumers", "failures"), "not checked"
+    )
+    assert "there is no JetStream" in found["streams"].detail
+    assert "init" not in str(found)
+
+
+class Bare(NatsServer):
+    """Without JetStream, as one that has given it up."""
+
+    def write_config(self) -> None:
+        super().write_config()
+        config = self.folder / "nats.conf"
+        config.write_text(config.read_text().partition("jetstream")[0])
+
+    async def _answers(self) -> bool:
+        return await hello(self.url) is not None
 
 
 async def test_a_service_nobody_runs_is_found(broker: Broker, patient: Patient) -> None:
@@ -275,6 +390,40 @@ async def test_an_account_near_its_limit_is_found(tmp_path: Path, sandbox: Sandb
         found = (await looked_at(patient, disk.CHECKS))["JetStream"]
     assert found.state == "warning"
     assert "MB" in found.detail
+
+
+async def test_a_store_near_the_limit_of_the_server_is_found_while_it_still_takes_all(
+    tmp_path: Path, sandbox: Sandbox
+) -> None:
+    async with NatsServer(tmp_path / "nats", options={"max_file_store": "1MB"}) as server:
+        for told, state in (({}, "ok"), ({"nats_max_file_store": "1MB"}, "warning")):
+            async with patient_of(settings(server.url, sandbox, tmp_path, **told)) as patient:
+                await filled(patient.nats, 900_000)
+                found = (await looked_at(patient, disk.CHECKS))["JetStream"]
+            assert found.state == state
+            assert "NATS_MAX_FILE_STORE" in found.do
+        async with patient_of(settings(server.url, sandbox, tmp_path, replicas=3, **told)) as patient:
+            assert (await looked_at(patient, disk.CHECKS))["JetStream"].state == "ok", (
+                "three nodes, three times the room"
+            )
+
+
+async def filled(broker: Broker, size: int) -> None:
+    await broker.js.add_stream(name="BALLAST", subjects=["ballast"])
+    while (await broker.js.account_info()).storage < size:
+        await broker.js.publish("ballast", b"x" * 50_000)
+
+
+async def test_the_disk_of_a_broker_on_this_machine_is_found_by_its_store(tmp_path: Path, sandbox: Sandbox) -> None:
+    require_disks(tmp_path)
+    with Disk(tmp_path, megabytes=64) as small:
+        for store, state in ((small.path, "ok"), (tmp_path / "not-here", "not checked")):
+            patient = Patient(settings("nats://127.0.0.1:1", sandbox, tmp_path, nats_store=store), None, "")
+            assert (await looked_at(patient, disk.CHECKS))["disk"].state == state
+        await asyncio.to_thread(small.fill)
+        patient = Patient(settings("nats://127.0.0.1:1", sandbox, tmp_path, nats_store=small.path), None, "")
+        found = (await looked_at(patient, disk.CHECKS))["disk"]
+    assert (found.state, str(small.path) in found.detail) == ("trouble", True)
 
 
 class Metered(NatsServer):

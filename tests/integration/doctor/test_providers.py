@@ -53,6 +53,18 @@ async def test_a_bad_key_is_found(patient: Patient) -> None:
     assert "not-a-key" not in str(found)
 
 
+async def test_a_key_this_command_does_not_have_may_well_be_the_services(patient: Patient) -> None:
+    keyless = with_(patient, resend_api_key=None, notion_token=None, notion_api_url=None)
+    found = await looked_at(keyless, (*resend.CHECKS, *notion.CHECKS))
+    assert {name: (each.state, each.detail) for name, each in found.items()} == {
+        "Resend key": ("not checked", "RESEND_API_KEY is unset for this command"),
+        "Notion": ("not checked", "NOTION_TOKEN is unset for this command"),
+    }
+    assert "set RESEND_API_KEY for this command" in found["Resend key"].do
+    found = await looked_at(with_(keyless, nats_url=None), (*resend.CHECKS, *notion.CHECKS))
+    assert {each.state for each in found.values()} == {"warning"}
+
+
 @pytest.mark.parametrize(
     ("status", "name"), [(401, "invalid_api_key"), (400, "validation_error"), (403, "suspended_api_key")]
 )
