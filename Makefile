@@ -1,6 +1,7 @@
 # Two commands matter: `make demo` and `make test`. Both set up everything they need in .venv.
 PYTHON ?= python3
 BIN := .venv/bin
+WORKERS ?= 2
 
 .PHONY: install demo test compose-test systemd-test test-containers lint types check bench chaos lock docs website site clean
 
@@ -17,8 +18,8 @@ install: .venv/.installed
 demo: install  ## three signups and two calls become 25 emails and 6 Notion rows, in half a minute
 	$(BIN)/dripstream demo $(ARGS)
 
-test: install website
-	$(BIN)/python -m pytest $(ARGS)
+test: install website  ## two files at a time, as most of them wait; WORKERS=0 for one after the other
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 compose-test: install  ## needs Docker: the image, the stacks of deploy/, the whole journey, each container taken away
 	$(BIN)/python -m pytest -m container tests/containers $(ARGS)

@@ -81,7 +81,7 @@ def test_without_an_id_the_content_tells_triggers_apart() -> None:
         ("yesterday", "must be a time in ISO 8601"),
         (1_768_231_800, "must be a time in ISO 8601"),
         ("1999-12-31T23:59:59Z", "is out of range"),
-        (at(minutes=6).isoformat(), "must not be in the future"),
+        pytest.param(at(minutes=6).isoformat(), "must not be in the future", id="in six minutes"),
     ],
 )
 def test_a_time_that_is_none_is_refused(occurred_at: object, problem: str) -> None:

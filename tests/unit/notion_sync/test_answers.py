@@ -89,8 +89,8 @@ def test_retry_after_counts_however_long() -> None:
     [
         ("12", 12.0),
         ("0", 1.0),
-        (format_datetime(at(minutes=2), usegmt=True), 120.0),
-        (format_datetime(at(hours=-1), usegmt=True), 1.0),
+        pytest.param(format_datetime(at(minutes=2), usegmt=True), 120.0, id="in two minutes"),
+        pytest.param(format_datetime(at(hours=-1), usegmt=True), 1.0, id="an hour ago"),
         ("9999999", LONGEST_S),
         ("-5", None),
         ("nan", None),
