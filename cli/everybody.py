@@ -43,7 +43,7 @@ async def everybody(
         for place in range(0, len(contacts), AT_ONCE):
             some = contacts[place : place + AT_ONCE]
             for contact, facts in zip(
-                some, await asyncio.gather(*(_history(events, each) for each in some)), strict=True
+                some, await asyncio.gather(*(readable(events, each) for each in some)), strict=True
             ):
                 if facts is None:
                     read.unreadable.append(contact)
@@ -54,7 +54,8 @@ async def everybody(
     return read
 
 
-async def _history(events: EventLog, contact: str) -> list[AnyFact] | None:
+async def readable(events: EventLog, contact: str) -> list[AnyFact] | None:
+    """Every fact of one person; None where this version cannot read one of them. Errors: Unavailable."""
     try:
         return await events.history(contact)
     except Undecodable:

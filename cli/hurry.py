@@ -39,13 +39,21 @@ async def send_now(
         if isinstance(fact, Refusal):
             raise Cannot(refused(email.email_id, fact))
         changed = fact != "due" and not (await events.append(fact)).duplicate
+        if fact != "due" and not changed:  # somebody else has just hurried it: see what came of that
+            found = await meant(events, campaigns, settings.pace, email.email_id, campaign=None, step=None)
+            email = _one(found.emails, found.what)
         pause = await paused(broker, topology.SENDER)
     if as_json:
         waits = pause.until if pause else None
         print_json({"email_id": email.email_id, "changed": changed, "was_due": email.due, "sender_paused_until": waits})
         return
     console, was = output(), f"{email.due:%Y-%m-%d %H:%M:%S} UTC"
-    said = f"is due now; it was due {was}" if changed else f"is due already, since {was}"
+    if changed:
+        said = f"is due now; it was due {was}"
+    elif email.due <= datetime.now(UTC):
+        said = f"is due already, since {was}"
+    else:  # a replica that lags does not have it yet
+        said = "was hurried by somebody else just now"
     console.print(f"{email.email_id} {said}", highlight=False)
     if pause:
         console.print(

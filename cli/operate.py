@@ -7,12 +7,13 @@ import msgspec
 from rich.table import Table
 
 from cli.backends import reach
-from cli.output import output
+from cli.output import output, shown
 from cli.who import Who
 from contracts.ids import EmailId, contact_id
 from contracts.subjects import Timer
 from eventlog import topology
 from eventlog.operations import note
+from eventlog.pause import paused
 from eventlog.timers import Timers
 from journey.campaign import CampaignError, load_campaigns
 from journey.views import pending_email
@@ -94,10 +95,12 @@ async def replay(settings: Settings, service: str, *, who: Who, as_json: bool = 
         await topology.require(broker, replicas=settings.replicas)
         await note(broker, "replay", about=service, by=who.by, why=who.why, now=datetime.now(UTC))
         count = await topology.rewind(broker, durable)
+        pause = await paused(broker, durable)
     if as_json:
-        print_json({"service": service, "facts": count})
-    else:
-        output().print(f"{durable.name} reads {count} facts again")
+        print_json({"service": service, "facts": count, "paused_until": pause.until if pause else None})
+        return
+    then = f" once its pause is over, at {pause.until:%Y-%m-%d %H:%M:%S} UTC: {shown(pause.reason)}" if pause else ""
+    output().print(f"{durable.name} reads {count} facts again{then}")
 
 
 def check_campaigns(settings: Settings, *, as_json: bool) -> bool:

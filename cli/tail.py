@@ -16,6 +16,8 @@ from cli.facts import COLUMNS, Wanted, csv_line, json_line, line, read, row, who
 from cli.progress import Progress
 from cli.runtime import stop_on_signal
 from contracts import subjects
+from contracts.codec import Undecodable
+from contracts.operations import OPERATIONS
 from eventlog.connection import Broker, Unavailable
 from eventlog.direct import DirectReader, StoredMessage
 from eventlog.index import info
@@ -57,6 +59,8 @@ async def follow(broker: Broker, what: Wanted, stop: asyncio.Event) -> AsyncIter
         try:
             async for page in reader.pages(subjects.EVENTS, subjects.ALL_FACTS, start):
                 for message in page:
+                    if stop.is_set():
+                        return
                     start = message.sequence + 1
                     if message in what:
                         yield message
@@ -71,7 +75,7 @@ async def follow(broker: Broker, what: Wanted, stop: asyncio.Event) -> AsyncIter
 
 
 class Addresses:
-    """Who a contact is, asked once."""
+    """Who a contact is, asked once. None where nobody can say: what is watched goes on all the same."""
 
     def __init__(self, events: EventLog) -> None:
         self._events = events
@@ -79,12 +83,17 @@ class Addresses:
 
     async def of(self, message: StoredMessage) -> str | None:
         contact = subjects.contact_of(message.subject)
+        if contact == OPERATIONS:
+            return None
         if contact not in self._known:
-            if len(self._known) >= KNOWN:
-                self._known.clear()
-            found = fold(contact, await self._events.history(contact)).address
+            try:
+                found = fold(contact, await self._events.history(contact)).address
+            except (Unavailable, Undecodable):
+                return None
             if found is None:
                 return None
+            if len(self._known) >= KNOWN:
+                self._known.clear()
             self._known[contact] = found
         return self._known[contact]
 

@@ -1,17 +1,20 @@
 """Hold, resume and cancel a person's emails: each is a fact, with who and why."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import rich_click as click
 
 from cli.backends import reach
+from cli.everybody import readable
 from cli.operate import print_json
 from cli.output import output, shown
 from cli.progress import Progress
 from cli.who import Who
 from cli.whom import Cannot, Meant, meant, require_campaign
+from contracts.codec import Undecodable
 from contracts.operators import OperatorCancelled, OperatorHeld, OperatorIntent, OperatorResumed
 from eventlog.log import EventLog
 from journey.campaign import Campaign, load_campaigns
@@ -109,26 +112,57 @@ async def wish_for_all(
     require_campaign(campaign, campaigns)
     async with reach(settings, name=verb) as broker:
         events = EventLog(broker)
-        people = await in_campaign(events, campaigns[campaign], settings.pace)
+        people, unreadable = await in_campaign(events, campaigns[campaign], settings.pace)
         if not force:
             click.confirm(f"{verb} {campaign} for {len(people)} people?", abort=True, err=True)
-        changed, beaten = 0, 0
+        ends = Counter[_End]()
         for person in _told_one_by_one(people, verb):
-            state = fold(person, await events.history(person))
-            try:
-                made = await make(events, state, verb, f"{person}.{campaign}", who)
-            except Cannot:
-                beaten += 1
-                continue
-            changed += made.fact is not None
-            if as_json:
-                print_json({"did": SAID[verb], "what": made.what, "changed": made.fact is not None})
+            what = f"{person}.{campaign}"
+            end = await _one_of_all(events, person, verb, what, who)
+            ends[end] += 1
+            if end == "unreadable":
+                unreadable.append(person)
+            elif as_json and end != "beaten":
+                print_json(_told_of_one(verb, what, end))
     if not as_json:
-        was = len(people) - changed - beaten
-        output().print(f"{SAID[verb]}: {campaign} for {changed} of {len(people)} people; {was} were so already")
-    if beaten:
-        click.echo(f"{beaten} not {SAID[verb]}: somebody wished something stronger at the same moment", err=True)
-    return int(beaten > 0)
+        stay = f"; {ends['stays cancelled']} stay cancelled: resume them by name" if ends["stays cancelled"] else ""
+        output().print(
+            f"{SAID[verb]}: {campaign} for {ends['changed']} of {len(people)} people; "
+            f"{ends['so already']} were so already{stay}"
+        )
+    if ends["beaten"]:
+        click.echo(
+            f"{ends['beaten']} not {SAID[verb]}: somebody wished something stronger at the same moment", err=True
+        )
+    if unreadable:
+        click.echo(f"not {SAID[verb]}, as this version cannot read their facts: {', '.join(unreadable)}", err=True)
+    return int(bool(ends["beaten"] or unreadable))
+
+
+_End = Literal["changed", "so already", "stays cancelled", "beaten", "unreadable"]
+
+
+async def _one_of_all(events: EventLog, person: str, verb: str, what: str, who: Who) -> _End:
+    """Nobody who was called off is held or resumed with all the others: a hold is there to be taken back.
+
+    Errors: Unavailable.
+    """
+    try:
+        state = fold(person, await events.history(person))
+        if verb != "cancel" and isinstance(state.intent(what), OperatorCancelled):
+            return "stays cancelled"
+        made = await make(events, state, verb, what, who)
+    except Undecodable:
+        return "unreadable"
+    except Cannot:
+        return "beaten"
+    return "changed" if made.fact else "so already"
+
+
+def _told_of_one(verb: str, what: str, end: _End) -> dict[str, Any]:
+    did = "left alone" if end == "stays cancelled" else SAID[verb]
+    stays = {"stays": "cancelled"} if end == "stays cancelled" else {}
+    return {"did": did, "what": what, "changed": end == "changed", **stays}
 
 
 def _told_one_by_one(people: list[str], verb: str) -> Iterator[str]:
@@ -138,12 +172,22 @@ def _told_one_by_one(people: list[str], verb: str) -> Iterator[str]:
             progress.told(number, len(people))
 
 
-async def in_campaign(events: EventLog, campaign: Campaign, pace: Pace) -> list[str]:
-    """Who gets, or got, anything of it. Errors: Unavailable."""
-    found, everybody = [], await events.contacts()
+class People(NamedTuple):
+    """Who gets, or got, anything of a campaign, and of whom nobody here can tell."""
+
+    found: list[str]
+    unreadable: list[str]
+
+
+async def in_campaign(events: EventLog, campaign: Campaign, pace: Pace) -> People:
+    """Errors: Unavailable."""
+    people, everybody = People([], []), await events.contacts()
     with Progress("reading people") as progress:
         for number, each in enumerate(everybody, start=1):
-            if plan(fold(each, await events.history(each)), campaign, pace):
-                found.append(each)
+            facts = await readable(events, each)
+            if facts is None:
+                people.unreadable.append(each)
+            elif plan(fold(each, facts), campaign, pace):
+                people.found.append(each)
             progress.told(number, len(everybody))
-    return found
+    return people

@@ -217,7 +217,9 @@ class Consumer(Generic[T]):
                 return  # it was under way when another heard the same no: a pause lifted since stays lifted
             wait_s = 0.0
             try:
-                news = await pause(self._broker, self._work.durable, for_s=outcome.for_s, reason=outcome.reason)
+                news = await pause(
+                    self._broker, self._work.durable, for_s=outcome.for_s, reason=outcome.reason, extend_only=True
+                )
             except Unavailable:
                 news, wait_s = True, outcome.for_s
             self._paused_at = time.monotonic()

@@ -49,16 +49,24 @@ async def paused(broker: Broker, durable: Durable) -> Paused | None:
     return (await _info(broker, durable)).pause
 
 
-async def pause(broker: Broker, durable: Durable, *, for_s: float, reason: str) -> bool:
-    """Hand out nothing for so long; whether that is news. Errors: Unavailable."""
+async def pause(broker: Broker, durable: Durable, *, for_s: float, reason: str, extend_only: bool = False) -> bool:
+    """Hand out nothing for so long; whether that is news.
+
+    With `extend_only` a pause that lasts longer stands, with its reason. Errors: Unavailable.
+    """
     info = await _info(broker, durable)
-    until = (info.ts + timedelta(seconds=for_s)).astimezone(UTC).isoformat(timespec="milliseconds")
+    news = info.pause is None or info.pause.reason != reason
+    until = info.ts + timedelta(seconds=for_s)
+    if extend_only and info.pause and info.pause.until >= until:
+        return news
     try:
         await _note(broker, durable, reason)  # first: nobody is to see a pause without its reason
-        await broker.js.pause_consumer(durable.stream, durable.name, until)
+        await broker.js.pause_consumer(
+            durable.stream, durable.name, until.astimezone(UTC).isoformat(timespec="milliseconds")
+        )
     except (*UNREACHABLE, APIError, NatsError) as error:
         raise Unavailable(f"{durable.name} could not be paused: {type(error).__name__}") from error
-    return info.pause is None or info.pause.reason != reason
+    return news
 
 
 async def resume(broker: Broker, durable: Durable) -> None:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from nats.js.api import ConsumerConfig, DeliverPolicy, DiscardPolicy, RetentionPolicy, StorageType, StreamConfig
@@ -389,14 +389,17 @@ async def take_over(broker: Broker) -> None:
 async def rewind(broker: Broker, durable: Durable) -> int:
     """Let a durable read its stream again from the start; how many messages that is.
 
-    It is deleted and made anew, which every server can do; a running service takes it up again.
+    It is deleted and made anew, which every server can do; a running service takes it up again. A pause goes on, with
+    its reason in the metadata: it is made with both, as between two calls the service would be given something.
 
     Errors: Unavailable; Incomplete, when JetStream refuses.
     """
     try:
+        was = await broker.js.consumer_info(durable.stream, durable.name)
+        kept = {"pause_until": was.config.pause_until, "metadata": was.config.metadata} if was.paused else {}
         await broker.js.delete_consumer(durable.stream, durable.name)
         info = await broker.js.stream_info(durable.stream)
-        await broker.js.add_consumer(durable.stream, durable.config)
+        await broker.js.add_consumer(durable.stream, replace(durable.config, **kept))
     except UNREACHABLE as error:
         raise Unavailable("JetStream did not answer") from error
     except APIError as error:

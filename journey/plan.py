@@ -197,7 +197,7 @@ def _not_for_this_time(
 def _kept_back(contact: Contact, campaign: Campaign, email_id: str, planned_for: datetime) -> str | None:
     """By people's own hands. What was tried or asked for did not merely come due, and is not dropped."""
     email = contact.email(email_id)
-    untouched = not email.attempts and email.retried is None
+    untouched = not email.attempts and not email.hurries and email.retried is None
     if campaign.on_resume == "skip" and untouched and came_due_in(planned_for, contact.stops(email_id)):
         return "came_due_while_held"
     return HELD if contact.is_held(email_id) else None

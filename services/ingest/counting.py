@@ -73,7 +73,10 @@ class Counting:
             await self.tell(within_s=LAST_S)
 
     async def tell(self, *, within_s: float | None = None) -> None:
-        """Append what was counted; what the log does not take is told the next time. Errors: none."""
+        """Append what was counted; what the log does not take is told the next time. Errors: none.
+
+        `within_s` is for the last time there is: what the log does not take then is lost.
+        """
         events = EventLog(replace(self._broker, timeout_s=within_s) if within_s else self._broker)
         try:
             async with asyncio.timeout(within_s):
@@ -81,7 +84,8 @@ class Counting:
                 self._untold = self._tally.take(self._clock())
                 await self._tell(events)
         except (Unavailable, TimeoutError) as error:
-            log.warning("webhooks_not_counted", reason=str(error) or "the broker did not answer", kept=True)
+            reason, kept = str(error) or "the broker did not answer", within_s is None
+            log.warning("webhooks_not_counted", reason=reason, kept=kept)
 
     async def _tell(self, events: EventLog) -> None:
         if self._untold:

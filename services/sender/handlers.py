@@ -163,8 +163,11 @@ def _not_yet(case: _Case, decision: Decision, shell: Shell) -> Outcome | None:
 def _may_be_wanted(case: _Case, decision: Decision) -> bool:
     """What armed this wake-up may be the very fact we do not see yet, and there is no other wake-up.
 
-    A resume can arm the very time that is known here. Another try of what has ended always has a time of its own.
+    A resume can arm the very time that is known here. Another try of what has ended always has a time of its own. A
+    hurry is always earlier than the time known here.
     """
+    if isinstance(decision, Later):
+        return Timer.parse(case.item.subject).due < Timer.at(case.email_id, decision.due).due
     if isinstance(decision, Ended) and case.planned:
         unexplained = Timer.at(case.email_id, case.planned.due) != Timer.parse(case.item.subject)
         return unexplained and decision.state != "sent"

@@ -148,8 +148,8 @@ async def test_by_the_runbook_nothing_of_yesterday_is_sent_again(tmp_path: Path,
     campaigns, postman = {CAMPAIGN: campaign()}, yesterday.postman
     async with Node(tmp_path / "new") as node, connect(node.url_of("operator"), name="test", patience_s=5) as broker:
         await restored(broker, yesterday)
-        count = await set_aside(broker, campaigns, Pace(), until=yesterday.lost_at, now=datetime.now(UTC))
-        assert await set_aside(broker, campaigns, Pace(), until=yesterday.lost_at, now=datetime.now(UTC)) == 0
+        count, _ = await set_aside(broker, campaigns, Pace(), until=yesterday.lost_at, now=datetime.now(UTC))
+        assert await set_aside(broker, campaigns, Pace(), until=yesterday.lost_at, now=datetime.now(UTC)) == (0, [])
         async with working(node.url_of("operator"), postman):
             await eventually(lambda: is_mailed(postman, make_email_id("email-2", LATER)), timeout=60)
             await eventually(lambda: nothing_waits(broker), timeout=60)

@@ -270,6 +270,30 @@ async def test_a_pause_is_on_the_broker_with_its_reason_and_lifted_by_hand(broke
     assert len(seen.batches) == 3
 
 
+@pytest.mark.parametrize(("for_s", "stands"), [(60, True), (7_200, False)])
+async def test_a_pause_of_our_own_only_ever_makes_it_longer(broker: Broker, for_s: float, stands: bool) -> None:
+    """What was under way when a person paused it may end in a quota: that is over before the person's pause is."""
+    log, seen = EventLog(broker), Recorder(Pause(for_s, "quota"))
+    await log.append(make_signup())
+    handling, told = asyncio.Event(), asyncio.Event()
+
+    async def handle(items: Sequence[Item[AnyFact]]) -> Outcome:
+        handling.set()
+        await told.wait()
+        return await seen(items)
+
+    async with consuming(broker, handle):
+        await handling.wait()
+        await pause(broker, topology.SCHEDULER, for_s=3_600, reason="by grace: a wrong price")
+        by_hand = await paused(broker, topology.SCHEDULER)
+        told.set()
+    found = await paused(broker, topology.SCHEDULER)
+    assert found
+    assert by_hand
+    assert (found == by_hand) is stands
+    assert found.until >= by_hand.until
+
+
 async def test_nobody_sees_a_pause_without_its_reason(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever looks between the two writes would take it for somebody's by hand."""
     to_pause, seen = broker.js.pause_consumer, list[Paused | None]()
@@ -288,6 +312,21 @@ async def test_nobody_sees_a_pause_without_its_reason(broker: Broker, monkeypatc
 
 async def is_paused(broker: Broker) -> bool:
     return await paused(broker, topology.SCHEDULER) is not None
+
+
+async def test_a_pause_outlives_another_reading_from_the_start(broker: Broker) -> None:
+    """Somebody paused it for a reason, and another hand that replays does not know of that."""
+    await EventLog(broker).append(make_signup())
+    await pause(broker, topology.SCHEDULER, for_s=3_600, reason="by grace: a wrong price")
+    before, seen = await paused(broker, topology.SCHEDULER), Recorder()
+    await topology.rewind(broker, topology.SCHEDULER)
+    assert before
+    assert await paused(broker, topology.SCHEDULER) == before
+    assert {check.state for check in await topology.check(broker)} == {"as wanted"}
+    async with consuming(broker, seen):
+        await resume(broker, topology.SCHEDULER)
+        await eventually(lambda: settled(broker))
+    assert seen.batches == [["signup_received"]]
 
 
 async def test_a_consumer_ahead_of_its_stream_starts_again(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:

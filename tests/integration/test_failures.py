@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from cli import restored
 from cli.failures import Failure, chosen, discard, failures, retry
 from cli.restored import set_aside
 from cli.who import Who
@@ -15,11 +16,13 @@ from contracts.operators import HandlingFailed, OperatorRetried
 from eventlog import attempts, topology
 from eventlog.connection import Broker
 from eventlog.pause import paused, resume
+from eventlog.server import NatsServer
 from eventlog.timers import Timers
 from journey.plan import Pace
 from services.scheduler import handlers as scheduler
 from services.sender import handlers as sender
 from services.sender.outcome import Refused
+from services.settings import Settings
 from tests.factories import ADA, CAMPAIGN, at, make_attempt_failed, make_email_id, make_signup
 from tests.fakes import Provider
 from tests.office import Office
@@ -229,10 +232,26 @@ async def test_after_a_restore_what_may_have_been_sent_waits_and_the_rest_goes_o
     """The backup was made before the first email went out: the fact that it did is lost."""
     await office.events.append(make_signup("late@example.com", at=at(seconds=20)))
     campaigns, now = {CAMPAIGN: campaign()}, at(seconds=10)
-    assert await set_aside(office.broker, campaigns, Pace(), until=now, now=now) == 1
-    assert await set_aside(office.broker, campaigns, Pace(), until=now, now=now) == 0
+    assert await set_aside(office.broker, campaigns, Pace(), until=now, now=now) == (1, [])
+    assert await set_aside(office.broker, campaigns, Pace(), until=now, now=now) == (0, [])
     async with office.open():
         await eventually(lambda: accepted(office, make_email_id("email-1", "late@example.com")))
     assert EMAIL not in office.provider.accepted
     [set_aside_one] = await failures(office.broker)
     assert (set_aside_one.id, set_aside_one.kind) == (EMAIL, "unknown")
+
+
+async def test_whom_nobody_can_read_is_named_and_everybody_else_is_set_aside(
+    office: Office[Provider], nats_server: NatsServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It must not look complete: a newer version would send what this one could not set aside."""
+    people = sorted(contact_id(f"p{number}@example.com") for number in range(3))
+    for number in range(3):
+        await office.events.append(make_signup(f"p{number}@example.com"))
+    await office.broker.publish(f"events.{people[0]}.from_the_future.1", b'{"type":"from_the_future"}')
+    code = await restored.run(Settings.load(nats_url=nats_server.url), None, who=GRACE)
+    said = capsys.readouterr()
+    assert code == 1
+    assert "3 email(s) set aside" in said.out
+    assert f"not complete: nothing was set aside of {people[0]}." in said.err
+    assert {each.id.partition(".")[0] for each in await failures(office.broker)} == {contact_id(ADA), *people[1:]}

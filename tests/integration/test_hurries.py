@@ -1,10 +1,15 @@
 """An email that is hurried is sent at once and exactly once, by the scheduler and the sender as they are."""
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
+from cli.hurry import send_now
+from cli.who import Who
+from cli.whom import Meant, meant
 from contracts import subjects
 from contracts.codec import encode
 from contracts.ids import contact_id
@@ -13,14 +18,19 @@ from contracts.operators import OperatorHurried
 from contracts.subjects import Timer
 from eventlog import attempts, topology
 from eventlog.connection import Broker
+from eventlog.consume import Consumer
 from eventlog.pause import pause, resume
+from eventlog.server import NatsServer
 from eventlog.timers import Timers
 from journey.plan import Pace, plan_all
 from journey.wishes import Refusal, hurry
 from services.scheduler import handlers as scheduler
+from services.sender import handlers as sender
 from services.sender.outcome import Refused
+from services.settings import Settings
 from tests.factories import ADA, CAMPAIGN, make_bounced, make_email_id, make_email_sent, make_signup
 from tests.fakes import Provider
+from tests.integration.test_holds import Behind
 from tests.office import Office
 from tests.unit.journey.test_plan import campaign
 from tests.waiting import eventually, is_idle
@@ -147,6 +157,48 @@ async def test_an_email_hurried_while_the_sender_is_paused_is_sent_once_when_it_
         await eventually(lambda: office.is_sent(EMAIL))
         await settled(office)
     assert office.provider.accepted[EMAIL] == 1
+
+
+async def test_a_hurried_email_is_sent_though_the_sender_reads_a_replica_that_lags(
+    office: Office[Provider], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without the hurry its wake-up is only early; put aside for that, it would go at its own time after all."""
+    monkeypatch.setattr(sender, "LAG_S", 0.05)
+    await office.events.append(make_email_sent())
+    fact = await said(office)
+    await office.events.append(fact)
+    shell = sender.shell_for(office.broker, office.provider, {CAMPAIGN: campaign()}, Pace())
+    behind: Any = Behind(shell.events, looks=2)
+    work, stop = sender.work(replace(shell, events=behind)), asyncio.Event()
+    sending = asyncio.create_task(Consumer(office.broker, work, stop=stop).run())
+    await shell.timers.arm(Timer.at(EMAIL, fact.at))
+    await eventually(lambda: office.is_sent(EMAIL))
+    await eventually(lambda: is_idle(office.broker, topology.SENDER))
+    stop.set()
+    await sending
+    assert office.provider.calls == [EMAIL]
+    assert await shell.timers.pending() == []
+
+
+async def test_who_hurries_what_somebody_has_just_hurried_is_told_since_when_it_is_due(
+    office: Office[Provider],
+    nats_server: NatsServer,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    hers = await said(office)
+
+    async def meanwhile(*args: Any, **options: Any) -> Meant:
+        found = await meant(*args, **options)
+        await office.events.append(hers)
+        return found
+
+    monkeypatch.setattr("cli.hurry.meant", meanwhile)
+    settings = Settings.load(nats_url=nats_server.url)
+    await send_now(settings, EMAIL, campaign=None, step=None, who=Who("hopper"), as_json=False)
+    told = " ".join(capsys.readouterr().out.split())
+    assert told == f"{EMAIL} is due already, since {hers.at:%Y-%m-%d %H:%M:%S} UTC"
+    assert [each.by for each in await office.facts() if isinstance(each, OperatorHurried)] == ["grace"]
 
 
 async def is_fired(office: Office[Provider]) -> bool:

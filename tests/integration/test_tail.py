@@ -5,6 +5,7 @@ import contextlib
 import os
 import signal
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,11 +14,13 @@ from cli import tail
 from cli.facts import Wanted, read
 from cli.runtime import stop_on_signal
 from cli.tail import follow
+from contracts.facts import AnyFact
 from contracts.ids import contact_id
 from eventlog import direct, topology
 from eventlog.connection import Broker, connect
 from eventlog.direct import PAGE, DirectReader, StoredMessage
 from eventlog.log import EventLog
+from eventlog.operations import note
 from eventlog.server import NatsServer
 from services.settings import Settings
 from tests.factories import ADA, NOW, make_email_sent, make_signup
@@ -78,6 +81,45 @@ async def test_more_facts_than_a_page_are_all_read_in_order(nats_server: NatsSer
         mine = [message async for message in read(DirectReader(broker), Wanted(contact_id(ADA)))]
     assert every == list(range(1, PAGE + 102))
     assert [message.sequence for message in mine] == [PAGE + 101]
+
+
+async def test_a_fact_is_shown_by_contact_id_where_nobody_can_say_whose_it_is(
+    nats_server: NatsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One person with a fact of a newer version, or a broker that is away, does not end what others watch."""
+    async with connect(nats_server.url, name="test", patience_s=5) as broker:
+        await topology.init(broker)
+        events = EventLog(broker)
+        await events.append(make_signup())
+        stranger = contact_id("grace@example.com")
+        await broker.publish(f"events.{stranger}.from_the_future.1", b'{"type":"from_the_future"}')
+        await note(broker, "replay", about="scheduler", by="grace", why="", now=NOW)
+        mine, strange, diary = [message async for message in read(DirectReader(broker), Wanted())]
+        asked, history = list[str](), EventLog.history
+
+        async def counted(log: EventLog, contact: str) -> list[AnyFact]:
+            asked.append(contact)
+            return await history(log, contact)
+
+        monkeypatch.setattr(EventLog, "history", counted)
+        names = tail.Addresses(EventLog(replace(broker, timeout_s=0.2)))
+        assert [await names.of(each) for each in (strange, diary)] == [None, None]
+        assert asked == [stranger], "the diary is nobody's, and long"
+        await nats_server.stop()
+        assert await names.of(mine) is None
+        await nats_server.start()
+        await eventually(lambda: is_connected(broker), timeout=20)
+        assert await names.of(mine) == ADA
+
+
+async def test_a_page_is_not_shown_to_its_end_when_told_to_stop(broker: Broker) -> None:
+    stop, seen = asyncio.Event(), list[int]()
+    for number in range(5):
+        await EventLog(broker).append(make_signup(f"p{number}@example.com"))
+    async for message in follow(broker, Wanted(since=NOW), stop):
+        seen.append(message.sequence)
+        stop.set()
+    assert seen == [1]
 
 
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import httpx
 import pytest
@@ -86,6 +87,18 @@ async def test_while_the_broker_is_away_counts_are_kept_and_then_told_once(
         await tally.tell()
     [fact] = await told(broker)
     assert without_times(fact.routes) == {"signup": (1, 0, 0)}
+
+
+async def test_counts_that_a_process_ends_with_are_not_said_to_be_kept(
+    nats_server: NatsServer, broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tally = counting.Counting(replace(broker, timeout_s=0.2), utc_now)
+    with capture_logs() as logs:
+        async with counted_site(broker, tally, monkeypatch) as ingest:
+            assert (await ingest.post(ROUTE, json=FORM)).status_code == 202
+            await nats_server.stop()
+            await tally.tell()
+    assert [each["kept"] for each in logs if each["event"] == "webhooks_not_counted"] == [True, False]
 
 
 async def test_an_answer_that_was_not_heard_does_not_count_twice(
