@@ -53,7 +53,7 @@ async def consumers(broker: Broker, now: datetime) -> dict[str, ConsumerFigures]
     try:
         made = await topology.made(broker)
     except (*UNREACHABLE, APIError) as error:
-        raise Unavailable(f"consumers not readable: {type(error).__name__}") from error
+        raise Unavailable(f"consumer list not readable: {type(error).__name__}") from error
     return {each.name: await consumer_figures(broker, each, now) for each in made}
 
 
