@@ -146,7 +146,7 @@ async def test_a_closed_door_pauses_all_sending_once_and_resume_sends_everything
     assert sorted(str(mail.idempotency_key) for mail in sandbox.mails()) == sorted(
         make_email_id("email-1", address) for address in people
     )
-    assert capsys.readouterr().out.count("hint='dripstream resume'") == 1
+    assert capsys.readouterr().out.count("hint='dripstream resume sender'") == 1
 
 
 async def every_call_is_noted(office: Office[Resend], sandbox: Sandbox, people: list[str]) -> bool:
