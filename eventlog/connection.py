@@ -40,6 +40,9 @@ TRIES, PAUSE_S = 3, 0.25
 PENDING_BYTES = 2 * 1024 * 1024
 """What may wait to be written while the broker is away: acknowledgements, since facts are never buffered."""
 
+HELLO_S = 5.0
+"""How long one server is waited for before another is tried; no more than half of anybody's patience."""
+
 DRAIN_S, HANG_UP_S = 2.0, 1.0
 """How long a connection takes to end where nobody answers."""
 
@@ -189,7 +192,7 @@ async def connect(
                 max_reconnect_attempts=-1,
                 reconnect_time_wait=1,
                 reconnect_to_server_handler=_any_server_soon,
-                connect_timeout=5,
+                connect_timeout=max(1, int(min(HELLO_S, (patience_s or 60) / 2))),
                 ping_interval=10,
                 max_outstanding_pings=2,
                 pending_size=PENDING_BYTES,

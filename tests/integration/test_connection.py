@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
+from pathlib import Path
 from urllib.parse import urlparse
 
 import psutil
@@ -151,6 +152,13 @@ async def _is_away(broker: Broker) -> bool:
 async def _write_on(broker: Broker, size: int) -> None:
     for _ in range(size // 65_536):
         await broker.nc.publish("test", b"x" * 65_536)
+
+
+async def test_a_server_that_hangs_keeps_nobody_from_another(nats_server: NatsServer, tmp_path: Path) -> None:
+    async with NatsServer(tmp_path / "hanging") as hanging, frozen(hanging):
+        for _ in range(4):  # whichever is asked first
+            async with connect(f"{hanging.url},{nats_server.url}", name="test", patience_s=4) as broker:
+                assert broker.nc.is_connected
 
 
 async def test_each_service_is_answered_under_a_name_of_its_own(nats_server: NatsServer) -> None:
