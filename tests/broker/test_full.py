@@ -9,14 +9,13 @@ from pathlib import Path
 
 import httpx
 import pytest
-from nats.errors import Error as NatsError
-from nats.js.errors import APIError
 
 from contracts import subjects
 from eventlog import topology
 from eventlog.connection import Broker, connect
 from eventlog.timers import STREAM
 from services.scheduler import handlers, reconcile
+from tests.ballast import BALLAST, fill_store
 from tests.broker.product import People, Postman, all_mailed, audit, names, sign_up_many, working
 from tests.cluster import Cluster, Node
 from tests.disk import Disk, require_disks
@@ -28,8 +27,6 @@ from tests.waiting import eventually
 COUNT = 50
 MAILED_S = 120
 """The table's bound, from the moment there is room again."""
-
-BALLAST = "BALLAST"
 
 
 @dataclass(frozen=True)
@@ -111,16 +108,6 @@ async def come_due(here: Site, *, full: Callable[[], Awaitable[None]]) -> None:
 async def armed(here: Site) -> bool:
     state = (await here.broker.js.stream_info(STREAM)).state
     return state.messages == 7 * COUNT
-
-
-async def fill_store(broker: Broker, replicas: int = 1) -> None:
-    await broker.js.add_stream(name=BALLAST, subjects=["ballast"], num_replicas=replicas)
-    for size in (500_000, 10_000, 500, 1):
-        while True:
-            try:
-                await broker.js.publish("ballast", b"x" * size)
-            except (APIError, NatsError):
-                break
 
 
 async def refuses(here: Site) -> dict[str, object]:

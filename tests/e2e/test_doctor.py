@@ -19,12 +19,13 @@ from services.sandbox.app import Sandbox
 from services.sandbox.options import UNLIMITED
 from services.sandbox.seed import BUSINESSX_DB_ID, EMAIL_SEQUENCE_DB_ID
 from services.settings import ROOT
+from tests.ballast import fill_store
 from tests.disk import Disk, require_disks
 from tests.e2e.processes import Answer, Machine, machine
 from tests.e2e.site import started
 from tests.factories import CAMPAIGN
 from tests.integration.doctor.kit import KEY, SECRET, TOKEN, dated_later, relayed
-from tests.integration.doctor.test_broker import OLD, fill, filled
+from tests.integration.doctor.test_broker import OLD, filled
 
 SHIM = """
 #define _GNU_SOURCE
@@ -182,7 +183,7 @@ async def test_a_full_store_is_found(healthy: Machine, tmp_path: Path) -> None:
     async with NatsServer(tmp_path / "nats", options={"max_file_store": "16MB"}) as server:
         async with connect(server.url, name="test", patience_s=5) as broker:
             await topology.init(broker)
-            await fill(broker)
+            await fill_store(broker)
         answer, found = await examined(healthy, NATS_URL=server.url)
     assert answer.code == 1
     assert "JetStream refuses to store" in found["storage"]["detail"]

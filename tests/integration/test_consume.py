@@ -52,6 +52,13 @@ async def settled(broker: Broker) -> bool:
     return await is_idle(broker, topology.SCHEDULER)
 
 
+async def shorten_ack_wait(broker: Broker, monkeypatch: pytest.MonkeyPatch, seconds: float) -> topology.Durable:
+    short = replace(topology.SCHEDULER, config=replace(topology.SCHEDULER.config, ack_wait=seconds))
+    await broker.js.add_consumer(short.stream, short.config)
+    monkeypatch.setattr(topology, "SCHEDULER", short)
+    return short
+
+
 async def parked(broker: Broker) -> list[Parked]:
     found = (await broker.js.stream_info(subjects.PARKED, subjects_filter=">")).state.subjects or {}
     messages = [await broker.js.get_last_msg(subjects.PARKED, subject) for subject in found]
@@ -363,9 +370,7 @@ async def test_a_consumer_deleted_while_nobody_asks_is_put_back(
 async def test_work_longer_than_ack_wait_is_not_delivered_twice(
     broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    short = replace(topology.SCHEDULER, config=replace(topology.SCHEDULER.config, ack_wait=0.6))
-    await broker.js.add_consumer(short.stream, short.config)
-    monkeypatch.setattr(topology, "SCHEDULER", short)
+    await shorten_ack_wait(broker, monkeypatch, 0.6)
     calls = 0
 
     async def handle(items: Sequence[Item[AnyFact]]) -> Outcome:
@@ -384,9 +389,7 @@ async def test_what_waits_behind_a_line_that_cannot_be_written_comes_again(
     broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of one contact, on a machine whose log is on a full disk: it was kept in hand until the next restart."""
-    short = replace(topology.SCHEDULER, config=replace(topology.SCHEDULER.config, ack_wait=1))
-    await broker.js.add_consumer(short.stream, short.config)
-    monkeypatch.setattr(topology, "SCHEDULER", short)
+    short = await shorten_ack_wait(broker, monkeypatch, 1)
     broken = [OSError("no space left on device")]
     seen: list[str] = []
 

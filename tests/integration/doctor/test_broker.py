@@ -9,8 +9,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from nats.errors import Error as NatsError
-from nats.js.errors import APIError
 
 from cli.checks import clock, disk, nats, passwords, streams
 from cli.checks.finding import Patient
@@ -27,6 +25,7 @@ from eventlog.pause import pause
 from eventlog.server import NatsServer, free_port
 from services.sandbox.app import Sandbox
 from services.settings import ROOT
+from tests.ballast import BALLAST, fill_store
 from tests.cluster import PASSWORDS, Node
 from tests.disk import Disk, require_disks
 from tests.factories import NOW, make_email_failed, make_signup
@@ -349,21 +348,11 @@ async def test_a_full_store_is_found_by_writing(tmp_path: Path, sandbox: Sandbox
     ):
         await topology.init(patient.nats)
         assert (await looked_at(patient, nats.CHECKS))["storage"].state == "ok"
-        await fill(patient.nats)
+        await fill_store(patient.nats)
         found = (await looked_at(patient, nats.CHECKS))["storage"]
     assert found.state == "trouble"
     assert "insufficient" in found.detail
     assert "NATS_MAX_FILE_STORE" in found.do
-
-
-async def fill(broker: Broker) -> None:
-    await broker.js.add_stream(name="BALLAST", subjects=["ballast"])
-    for size in (500_000, 10_000, 500, 1):
-        while True:
-            try:
-                await broker.js.publish("ballast", b"x" * size)
-            except (APIError, NatsError):
-                break
 
 
 async def test_a_full_disk_under_our_own_server_is_found(tmp_path: Path, sandbox: Sandbox) -> None:
@@ -384,7 +373,7 @@ async def test_an_account_near_its_limit_is_found(tmp_path: Path, sandbox: Sandb
         Metered(tmp_path / "nats") as server,
         patient_of(settings(server.url, sandbox, tmp_path)) as patient,
     ):
-        await patient.nats.js.add_stream(name="BALLAST", subjects=["ballast"])
+        await patient.nats.js.add_stream(name=BALLAST, subjects=["ballast"])
         for _ in range(9):
             await patient.nats.js.publish("ballast", b"x" * 100_000)
         found = (await looked_at(patient, disk.CHECKS))["JetStream"]
@@ -409,7 +398,7 @@ async def test_a_store_near_the_limit_of_the_server_is_found_while_it_still_take
 
 
 async def filled(broker: Broker, size: int) -> None:
-    await broker.js.add_stream(name="BALLAST", subjects=["ballast"])
+    await broker.js.add_stream(name=BALLAST, subjects=["ballast"])
     while (await broker.js.account_info()).storage < size:
         await broker.js.publish("ballast", b"x" * 50_000)
 
