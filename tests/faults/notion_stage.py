@@ -80,6 +80,7 @@ class Stage:
     person: AsyncClient
     """Somebody who works at Notion by hand."""
     facts: list[AnyFact] = field(default_factory=list)
+    working: int = 0
 
     async def append(self, *facts: AnyFact) -> None:
         for fact in facts:
@@ -88,8 +89,10 @@ class Stage:
 
     @contextlib.asynccontextmanager
     async def at_work(self, count: int = 1) -> AsyncIterator[None]:
+        self.working += count
         async with self._at_work(self.sandbox, count):
             yield
+        self.working -= count
 
     @contextlib.asynccontextmanager
     async def _at_work(self, sandbox: Sandbox, count: int) -> AsyncIterator[None]:
@@ -142,6 +145,7 @@ class Stage:
 
     async def differences(self) -> list[object]:
         """What Notion shows and should not, and what it should and does not."""
+        assert not self.working, "leave `at_work` first: who is still at work takes facts from the clean run"
         shown, wanted = self.rows(), await self.clean_run()
         return [
             (table, row)

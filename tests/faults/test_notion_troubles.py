@@ -309,19 +309,20 @@ async def test_any_troubles_together_and_two_services_lose_and_double_nothing(br
     dice = random.Random(seed)  # noqa: S311 - no secret
     lives = [life(number, dice) for number in range(60)]
     options = SandboxOptions(resend_rate=None, notion_rate=20, notion_burst=60, notion_query_lag_s=5)
-    async with stage_on(broker, options, speed=60) as stage, stage.at_work(2):
-        while any(lives):
-            for each in dice.sample(lives, 20):
-                await stage.append(*(each.pop(0) for _ in range(min(len(each), dice.randint(0, 3)))))
-            stage.sandbox.add_fault(random_trouble(dice))
-            if dice.random() < 0.2:
-                how = dice.choice(["renamed", "deleted"])
-                break_columns(stage, how)
-                await stage.append(make_signup(f"between{len(stage.facts)}@example.com"))
-                put_right(stage, how)
-        await stage.caught_up()
-        await stage.looked(2)
-        await stage.caught_up()
+    async with stage_on(broker, options, speed=60) as stage:
+        async with stage.at_work(2):
+            while any(lives):
+                for each in dice.sample(lives, 20):
+                    await stage.append(*(each.pop(0) for _ in range(min(len(each), dice.randint(0, 3)))))
+                stage.sandbox.add_fault(random_trouble(dice))
+                if dice.random() < 0.2:
+                    how = dice.choice(["renamed", "deleted"])
+                    break_columns(stage, how)
+                    await stage.append(make_signup(f"between{len(stage.facts)}@example.com"))
+                    put_right(stage, how)
+            await stage.caught_up()
+            await stage.looked(2)
+            await stage.caught_up()
         struck = sum(each.used for each in stage.sandbox.state.faults.all)
         assert struck >= 20
         stage.sandbox.options = UNLIMITED
