@@ -43,17 +43,17 @@ class Attempts(Generic[T]):
         try:
             return await self._handle_with_patience(items)
         except Unavailable as error:
-            return Retry(_backoff(attempt), str(error))
+            return Retry(_backoff(attempt), str(error), label="broker")
         except Unheard as error:
             return unheard(attempt, error)
         except (Undecodable, BadId) as error:
-            return Park("undecodable", str(error))
+            return Park("undecodable", str(error), label="undecodable")
         except Exception as error:  # noqa: BLE001 - a bug we have not met: tried again, then kept for a person
             self._log.error("unforeseen", error=type(error).__name__, attempt=failed, where=_where(error))
             self._failures |= {item.sequence: failed for item in items}
             if failed >= ATTEMPTS:
-                return Park(f"unforeseen {type(error).__name__}", traceback.format_exc())
-            return Retry(_backoff(failed), f"unforeseen {type(error).__name__}")
+                return Park(f"unforeseen {type(error).__name__}", traceback.format_exc(), label="unforeseen")
+            return Retry(_backoff(failed), f"unforeseen {type(error).__name__}", label="unforeseen")
 
     async def _handle_with_patience(self, items: Sequence[Item[T]]) -> Outcome:
         """Handle, and while the broker is away again from here: giving back needs the very broker that does not answer.
@@ -87,8 +87,8 @@ class Attempts(Generic[T]):
 
 def unheard(attempt: int, error: Unheard) -> Retry | Park:
     if attempt < UNHEARD_LOOKS:
-        return Retry(UNHEARD_S, "a fact of a newer version: this process is to be upgraded")
-    return Park("undecodable", str(error))
+        return Retry(UNHEARD_S, "a fact of a newer version: this process is to be upgraded", label="newer_version")
+    return Park("undecodable", str(error), label="undecodable")
 
 
 def _backoff(attempt: int) -> float:

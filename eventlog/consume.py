@@ -130,7 +130,7 @@ class Consumer(Generic[T]):
         except Unheard as error:
             self._spawn(msg, unheard(meta.num_delivered, error))
         except (Undecodable, BadId) as error:
-            self._spawn(msg, Park("undecodable", str(error)))
+            self._spawn(msg, Park("undecodable", str(error), label="undecodable"))
         else:
             self._waiting[key].append(item)
             if key not in self._running:
@@ -187,9 +187,9 @@ class Consumer(Generic[T]):
         """What was pulled and has not begun goes back to the broker: once it would not come straight back to us."""
         if self._stop.is_set():
             await self._deaf.wait()
-            return Retry(0, "stopping")
+            return Retry(0, "stopping", label="stopping")
         waits = [self._give_back[item.sequence] for item in items if item.sequence in self._give_back]
-        return Retry(max(waits), "paused") if waits else None
+        return Retry(max(waits), "paused", label="paused") if waits else None
 
     async def _settle_all(self, items: Sequence[Item[Any]], outcome: Outcome, started: float) -> None:
         if isinstance(outcome, Pause):

@@ -9,6 +9,7 @@ from contracts.base import Fact
 from contracts.facts import EmailAttemptFailed, EmailFact, EmailFailed, EmailSent, EmailSkipped, EmailUnknown
 from contracts.ids import BadId
 from eventlog.connection import Stored
+from eventlog.outcomes import Label
 
 prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each, which nobody asks for
 
@@ -21,7 +22,7 @@ LATENESS = Histogram(
     buckets=(0.5, 1, 2, 5, 10, 30, 60, 120, 300, 900, 3600, 6 * 3600, 24 * 3600),
 )
 
-OUTCOMES: dict[type[Fact], str] = {
+OUTCOMES: dict[type[Fact], Label] = {
     EmailSent: "sent",
     EmailSkipped: "skipped",
     EmailFailed: "failed",

@@ -1,9 +1,9 @@
 """What a service does with a stream, and how a handler's work can end: a closed list."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 from nats.aio.msg import Msg
 
@@ -12,12 +12,30 @@ from eventlog.trace import Trace, carried
 
 T = TypeVar("T")
 
+Label = Literal[
+    # done
+    "done", "in_line", "about_no_contact", "parked_before",
+    "sent", "failed", "unknown", "skipped", "attempt_failed", "already_ended", "unwanted", "held", "not_yet_due",
+    "campaign_not_loaded",
+    "notion",
+    "posted", "told_before", "not_news",
+    # not now
+    "stopping", "paused", "broker", "newer_version", "replica_lags", "clocks_differ", "contended", "in_doubt",
+    "provider_busy", "no_page_yet", "chat_not_now",
+    # closed
+    "quota", "key", "chat_closed",
+    # parked
+    "undecodable", "unforeseen", "unknown_campaign", "refused_by_notion", "refused_by_chat",
+]  # fmt: skip
+"""What becomes of a message, for counting: the words beside it are for people, and there may be any number of them."""
+
 
 @dataclass(frozen=True)
 class Done:
     """Handled, for good."""
 
     what: str = "done"
+    label: Label = field(default="done", kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -26,6 +44,7 @@ class Retry:
 
     after_s: float
     reason: str
+    label: Label = field(kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -34,6 +53,7 @@ class Park:
 
     reason: str
     detail: str = ""
+    label: Label = field(kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -46,6 +66,7 @@ class Pause:
 
     for_s: float
     reason: str
+    label: Label = field(kw_only=True)
 
 
 Outcome = Done | Retry | Park | Pause

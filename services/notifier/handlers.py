@@ -55,17 +55,17 @@ async def tell_signup(items: Sequence[Item[AnyFact]], shell: Shell) -> Outcome:
     """
     fact, now = items[-1].value, shell.clock()
     if not isinstance(fact, SignupReceived):
-        return Done("no signup")
+        return Done("no signup", label="not_news")
     if now - fact.at > NEWS:
-        return Done("no news any more")
+        return Done("no news any more", label="not_news")
     campaign = shell.campaigns.get(fact.campaign)
     if campaign is None:
-        return Retry(UNKNOWN_CAMPAIGN_S, f"unknown campaign {fact.campaign}")
+        return Retry(UNKNOWN_CAMPAIGN_S, f"unknown campaign {fact.campaign}", label="unknown_campaign")
     message = notice(fact, campaign, segment=shell.segment, details=shell.details, link=await _link(fact, shell))
     if message is None:
-        return Done("another segment")
+        return Done("another segment", label="not_news")
     if message.link is None and shell.pages is not None and now - fact.at < LINK_WAIT:
-        return Retry(SOON_S, "its page in Notion is not there yet")
+        return Retry(SOON_S, "its page in Notion is not there yet", label="no_page_yet")
     return await _once(signup_key(fact_name(fact)), message, shell)
 
 
@@ -75,13 +75,14 @@ async def _once(key: str, message: Message, shell: Shell) -> Outcome:
     entry, now = await shell.notices.get(key), shell.clock()
     known = entry.value if entry else Notice()
     if known.told:
-        return Done("told before")
+        return Done("told before", label="told_before")
     if known.attempt and now < known.attempt.until():
-        return Retry((known.attempt.until() - now).total_seconds(), "it may have been posted just now")
+        wait_s = (known.attempt.until() - now).total_seconds()
+        return Retry(wait_s, "it may have been posted just now", label="in_doubt")
     claim = Notice(attempt=begun(known.attempt, now))
     revision = await shell.notices.put(key, claim, over=entry.revision if entry else 0, ttl_s=KEPT_S)
     if revision is None:
-        return Retry(SOON_S, "another notifier is at it")
+        return Retry(SOON_S, "another notifier is at it", label="contended")
     answer = await shell.poster.post(message)
     if not isinstance(answer, Doubt):
         after = Notice(told=True) if isinstance(answer, Posted | Unfit) else Notice()
@@ -92,20 +93,20 @@ async def _once(key: str, message: Message, shell: Shell) -> Outcome:
 def _outcome(answer: Answer, claim: Notice, now: datetime) -> Outcome:
     match answer:
         case Posted():
-            return Done("posted")
+            return Done("posted", label="posted")
         case Unfit(reason):
-            return Park("the chat does not take the message", reason)
+            return Park("the chat does not take the message", reason, label="refused_by_chat")
         case Doubt(reason):
             wait = claim.attempt.until() - now if claim.attempt else timedelta(0)
-            return Retry(wait.total_seconds(), reason)
+            return Retry(wait.total_seconds(), reason, label="in_doubt")
         case _:
             return _later(answer)
 
 
 def _later(shut: NotNow | Closed) -> Outcome:
     if isinstance(shut, Closed):
-        return Pause(CLOSED_S, f"{OURS} ({shut.reason})")
-    return Retry(shut.after_s, shut.reason)
+        return Pause(CLOSED_S, f"{OURS} ({shut.reason})", label="chat_closed")
+    return Retry(shut.after_s, shut.reason, label="chat_not_now")
 
 
 async def _link(fact: SignupReceived, shell: Shell) -> str | None:

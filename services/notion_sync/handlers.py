@@ -49,11 +49,11 @@ async def on_facts(items: Sequence[Item[AnyFact]], shell: Shell) -> Outcome:
     facts = [item.value for item in items]
     contact = facts[0].contact
     if contact == OPERATIONS:
-        return Done("about no contact")
+        return Done("about no contact", label="about_no_contact")
     outcomes = await show(contact, facts, shell, attempt=max(item.attempt for item in items))
     outcome = together([*outcomes, *_unknown(facts, shell.campaigns)])
     echo = isinstance(outcome, Park) and all(isinstance(fact, HandlingFailed) for fact in facts)
-    return Done("what was parked stays parked") if echo else outcome
+    return Done("what was parked stays parked", label="parked_before") if echo else outcome
 
 
 async def show(contact: str, news: Sequence[AnyFact], shell: Shell, *, attempt: int = 1) -> list[Outcome]:
@@ -106,12 +106,13 @@ def together(outcomes: Iterable[Outcome]) -> Outcome:
         return min(again, key=lambda each: each.after_s)
     if parked := [each for each in every if isinstance(each, Park)]:
         return parked[0]
-    return Done(", ".join(each.what for each in every if isinstance(each, Done)) or "nothing to show")
+    done = [each.what for each in every if isinstance(each, Done)]
+    return Done(", ".join(done), label="notion") if done else Done("nothing to show", label="in_line")
 
 
 def _unknown(facts: Iterable[AnyFact], campaigns: Mapping[str, Campaign]) -> list[Park]:
     names = {fact.campaign for fact in facts if isinstance(fact, SignupReceived)} - campaigns.keys()
-    return [Park("unknown campaign", f"no folder campaigns/{name}") for name in sorted(names)]
+    return [Park("unknown campaign", f"no folder campaigns/{name}", label="unknown_campaign") for name in sorted(names)]
 
 
 async def prepare(shell: Shell) -> None:

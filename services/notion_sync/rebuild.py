@@ -32,8 +32,8 @@ from services.notion_sync.upsert import (
 AT_ONCE = 4
 """People whose rows are written at the same time: as many calls as keep three a second going."""
 
-NOT_YET = Retry(0, "the page it points to is not there yet")
-LEFT = Done("left as it is")
+NOT_YET = Retry(0, "the page it points to is not there yet", label="no_page_yet")
+LEFT = Done("left as it is", label="notion")
 
 
 class Refused(msgspec.Struct, frozen=True):
@@ -113,7 +113,7 @@ class Rebuild:
             case "missing":
                 return await self._create(finding.row, entry)
             case "moving":
-                return Retry(0, "somebody is writing it")
+                return Retry(0, "somebody is writing it", label="contended")
             case _:
                 return LEFT
 
@@ -123,7 +123,7 @@ class Rebuild:
             revision = entry.revision if entry else 0
             if await self._shell.pages.put(finding.row.key, finding.noted(self._shell.clock()), over=revision) is None:
                 return contended()
-        return Done("noted")
+        return Done("noted", label="notion")
 
     async def _update(self, finding: Finding, page: Seen, entry: Entry[Page] | None) -> Outcome:
         """The columns that differ; of a page the bucket does not know, it learns first."""

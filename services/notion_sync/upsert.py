@@ -84,10 +84,10 @@ async def bring_into_line(row: Row, shell: Shell, find: Find) -> Outcome:
     entry = await shell.pages.get(row.key)
     if entry and entry.value.page_id:
         if entry.value.digest == row.digest:
-            return Done(f"{row.database}: as it is")
+            return Done(f"{row.database}: as it is", label="notion")
         return await _update(row, entry.value.page_id, entry, shell)
     if entry and (wait := _in_doubt_s(entry.value, shell.clock())):
-        return Retry(wait, "an earlier create may have been accepted")
+        return Retry(wait, "an earlier create may have been accepted", label="in_doubt")
     if found := await find(row):
         return await _adopt(row, found.id, entry, shell)
     return await create(row, entry, shell)
@@ -153,7 +153,7 @@ async def begin(row: Row, changes: Mapping[str, Value], entry: Entry[Page], shel
 async def record_update(row: Row, page: Page, revision: int, shell: Shell) -> Outcome:
     """After the write. Where somebody else wrote at the same time, nobody knows which of the two the page shows."""
     if await shell.pages.put(row.key, page, over=revision):
-        return Done(f"{row.database}: updated")
+        return Done(f"{row.database}: updated", label="notion")
     await shell.pages.put(row.key, msgspec.structs.replace(page, digest=""), over=None)
     return contended()
 
@@ -170,7 +170,7 @@ async def say_incomplete(row: Row, shell: Shell) -> None:
 def _leave_alone(row: Row, page_id: str) -> Done:
     """A page somebody threw away on purpose is not made again behind their back."""
     log.error("notion_page_gone", database=row.database, key=row.key, page=page_id)
-    return Done(f"{row.database}: its page is gone")
+    return Done(f"{row.database}: its page is gone", label="notion")
 
 
 async def is_gone(row: Row, page_id: str, refused: Refusal, shell: Shell) -> bool:
@@ -199,7 +199,7 @@ async def create(row: Row, entry: Entry[Page] | None, shell: Shell) -> Outcome:
         raise
     page = Page(page_id=page_id, digest=row.digest, at=shell.clock(), shown=row.shown, generation=row.generation)
     if await shell.pages.put(row.key, page, over=claim):
-        return Done(f"{row.database}: created")
+        return Done(f"{row.database}: created", label="notion")
     log.error("notion_page_orphaned", database=row.database, key=row.key, page=page_id)
     return contended()
 
@@ -209,20 +209,21 @@ def _revision(entry: Entry[Page] | None) -> int:
 
 
 def contended() -> Retry:
-    return Retry(CONTENDED_S, "another notion_sync is at it")
+    return Retry(CONTENDED_S, "another notion_sync is at it", label="contended")
 
 
 async def _postpone(row: Row, refused: Refusal, shell: Shell, attempt: int) -> Outcome:
     reason = f"{row.database}: {refused}"
     match refused.kind:
         case "busy" if refused.hold_s >= PAUSE_FROM_S:
-            return Pause(refused.hold_s, reason)
+            return Pause(refused.hold_s, reason, label="notion")
         case "busy":
-            return Retry(refused.delay_s(attempt), reason)
+            return Retry(refused.delay_s(attempt), reason, label="notion")
         case "closed":
-            return Pause(CLOSED_S, reason)
+            return Pause(CLOSED_S, reason, label="notion")
         case "wrong" if refused.status == 0:
-            return Retry(WRONG_S, reason)  # it was not even asked: the database does not fit, and that is in the log
+            # It was not even asked: the database does not fit, and that is in the log.
+            return Retry(WRONG_S, reason, label="notion")
         case "wrong":
             try:
                 await shell.notion.look_again(row.database)  # mostly a person changed it: this names the column
@@ -238,9 +239,11 @@ async def _reject(row: Row, refused: Refusal, shell: Shell) -> Outcome:
     reason = f"{row.database}: {refused}"
     if page.rejected == row.digest and page.rejected_at:
         over = now - page.rejected_at >= REJECTED
-        return Park("refused by Notion", reason) if over else Retry(WRONG_S, reason)
+        if over:
+            return Park("refused by Notion", reason, label="refused_by_notion")
+        return Retry(WRONG_S, reason, label="notion")
     log.error("notion_row_refused", database=row.database, key=row.key, code=refused.code, status=refused.status)
     if page.page_id or page.refused:  # else somebody is creating it at this moment
         page = msgspec.structs.replace(page, rejected=row.digest, rejected_at=now)
         await shell.pages.put(row.key, page, over=_revision(entry))
-    return Retry(WRONG_S, reason)
+    return Retry(WRONG_S, reason, label="notion")

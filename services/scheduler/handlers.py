@@ -48,11 +48,11 @@ async def on_facts(items: Sequence[Item[AnyFact]], shell: Shell) -> Outcome:
     Errors: Unavailable, to be tried again; parked where a fact names a campaign we do not have.
     """
     if items[0].value.contact == OPERATIONS:
-        return Done("about no contact")
+        return Done("about no contact", label="about_no_contact")
     if unknown := unknown_campaign(items[0].value, shell.campaigns):
-        return Park("unknown campaign", f"no folder campaigns/{unknown}")
+        return Park("unknown campaign", f"no folder campaigns/{unknown}", label="unknown_campaign")
     changes = await bring_into_line(subjects.contact_of(items[0].subject), shell, woken_by=items)
-    return Done(f"armed {len(changes.arm)}, purged {len(changes.purge)}")
+    return Done(f"armed {len(changes.arm)}, purged {len(changes.purge)}", label="in_line")
 
 
 def unknown_campaign(fact: AnyFact, campaigns: Collection[str]) -> str | None:

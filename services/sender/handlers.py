@@ -15,7 +15,8 @@ from eventlog.bucket import Entry
 from eventlog.claims import Claim, Claims
 from eventlog.connection import Broker
 from eventlog.log import EventLog
-from eventlog.outcomes import Done, Item, Outcome, Park, Pause, Retry, Work
+from eventlog.metrics import OUTCOMES
+from eventlog.outcomes import Done, Item, Label, Outcome, Park, Pause, Retry, Work
 from eventlog.parked import ParkingLot
 from eventlog.timers import Timers
 from journey.campaign import Campaign
@@ -37,7 +38,7 @@ from services.sender.decide import (
     in_doubt_since,
     of_this_round,
 )
-from services.sender.outcome import Answer, Close, Record, Wait, interrupted, outcome
+from services.sender.outcome import QUOTA, Answer, Close, Record, Wait, interrupted, outcome
 from services.sender.render import claim_for
 from services.sender.templates import as_in_files
 
@@ -81,7 +82,7 @@ async def on_due(items: Sequence[Item[EmailDue]], shell: Shell) -> Outcome:
             await shell.timers.clear(Timer.parse(item.subject))
     if isinstance(result, _NotWanted):
         await _arm_if_wanted_again(items[-1].value.email_id, shell)
-        return Done(result.what)
+        return Done(result.what, label=result.label)
     return result
 
 
@@ -141,22 +142,22 @@ async def _wait(case: _Case, due: datetime, shell: Shell) -> Outcome:
     """Our clock says: not yet. If it was this very timer that fired, the clocks differ, and armed it fires at once."""
     if Timer.at(case.email_id, due) != Timer.parse(case.item.subject):
         await shell.timers.arm(Timer.at(case.email_id, due))
-        return Done("armed for later")
+        return Done("armed for later", label="not_yet_due")
     seconds = (due - shell.clock()).total_seconds()
-    return Retry(min(max(seconds, 0.1), CLOCKS_DIFFER_S), "the broker's clock is ahead of ours")
+    return Retry(min(max(seconds, 0.1), CLOCKS_DIFFER_S), "the broker's clock is ahead of ours", label="clocks_differ")
 
 
 def _not_yet(case: _Case, decision: Decision, shell: Shell) -> Outcome | None:
     """What looks final, and may only look so from here: an older deployment, or a replica that lags."""
     lags = case.item.attempt < LOOKS
     if case.planned is None and case.email.campaign not in shell.campaigns:
-        return _LeftAlone(f"campaign {case.email.campaign} is not loaded here")
+        return _LeftAlone(f"campaign {case.email.campaign} is not loaded here", label="campaign_not_loaded")
     if case.planned is None and lags:
-        return Retry(LAG_S, "not planned, as far as the facts are visible yet")
+        return Retry(LAG_S, "not planned, as far as the facts are visible yet", label="replica_lags")
     if isinstance(decision, Lost) and lags:
-        return Retry(LAG_S, "settled, but the fact is not visible yet")
+        return Retry(LAG_S, "settled, but the fact is not visible yet", label="replica_lags")
     if lags and _may_be_wanted(case, decision):
-        return Retry(LAG_S, "not wanted, as far as the facts are visible yet")
+        return Retry(LAG_S, "not wanted, as far as the facts are visible yet", label="replica_lags")
     return None
 
 
@@ -186,24 +187,24 @@ async def _end(case: _Case, decision: Decision, shell: Shell) -> Outcome:
     }
     match decision:
         case Ended(state):
-            return await _settle(case, shell, f"already {state}")
+            return await _settle(case, shell, f"already {state}", "already_ended")
         case Unwanted(reason):
-            return _NotWanted(f"unwanted: {reason}")
+            return _NotWanted(f"unwanted: {reason}", label="unwanted")
         case Interrupted(attempt, begun_at):
             await shell.events.append(interrupted(case.email_id, attempt, begun_at, shell.pace))
-            return _NotWanted("held, in doubt")
+            return _NotWanted("held, in doubt", label="held")
         case Skip(reason):
             await shell.events.append(EmailSkipped(**about, reason=reason))
-            return await _settle(case, shell, f"skipped: {reason}")
+            return await _settle(case, shell, f"skipped: {reason}", "skipped")
         case Fail(reason):
             await shell.events.append(EmailFailed(**about, reason="expired", detail=reason))
-            return await _settle(case, shell, f"failed: {reason}")
+            return await _settle(case, shell, f"failed: {reason}", "failed")
         case Lost():
             await _record_doubt(EmailUnknown(**about, reason="settled before, without a fact"), shell, case.item)
-            return Done("unknown: settled before, without a fact")
+            return Done("unknown: settled before, without a fact", label="unknown")
         case Doubt(reason):
             await _record_doubt(EmailUnknown(**about, reason=reason), shell, case.item)
-            return await _settle(case, shell, f"unknown: {reason}")
+            return await _settle(case, shell, f"unknown: {reason}", "unknown")
         case Send() | Later():
             raise AssertionError("a decision that is no end")
 
@@ -221,22 +222,22 @@ async def _send(planned: Planned, contact: Contact, shell: Shell, item: Item[Ema
     except RenderError as error:
         return await _not_rendered(planned, shell, attempt.number, error)
     if claim is None or claim.body is None:
-        return Retry(CONTENDED_S, "another sender is at it")
+        return Retry(CONTENDED_S, "another sender is at it", label="contended")
     answer = await shell.provider.send(claim.body, key=claim.key)  # a redelivery repeats the key
     result = outcome(claim, answer, shell.pace, planned.planned_for, shell.clock())
     match result:
         case Wait(seconds):
-            return Retry(seconds, "the provider is at it already")
+            return Retry(seconds, "the provider is at it already", label="provider_busy")
         case Close(fact, seconds):
             await shell.events.append(fact)
-            return Pause(seconds, fact.reason)
+            return Pause(seconds, fact.reason, label="quota" if fact.reason in QUOTA else "key")
         case Record(EmailUnknown() as fact, _):
             await _record_doubt(fact, shell, item)
         case Record(fact, _):
             await shell.events.append(fact)
     if result.final:
         await shell.claims.settle(claim.email_id, shell.clock(), in_round=claim.round)
-    return Done(result.fact.tag)
+    return Done(result.fact.tag, label=OUTCOMES[type(result.fact)])
 
 
 async def _claim(planned: Planned, contact: Contact, shell: Shell, attempt: _Attempt) -> Claim | None:
@@ -262,7 +263,7 @@ async def _not_rendered(planned: Planned, shell: Shell, attempt: int, error: Exc
         retry_at=now + shell.pace.retry_delay(attempt),
     )
     await shell.events.append(fact)
-    return Done(fact.tag)
+    return Done(fact.tag, label=OUTCOMES[type(fact)])
 
 
 async def _record_doubt(fact: EmailUnknown, shell: Shell, item: Item[EmailDue]) -> None:
@@ -297,10 +298,10 @@ async def on_parked(item: Item[Any], park: Park, shell: Shell) -> None:
         await shell.events.append(EmailFailed(**about, reason=f"parked: {park.reason}"))
 
 
-async def _settle(case: _Case, shell: Shell, what: str) -> Outcome:
+async def _settle(case: _Case, shell: Shell, what: str, label: Label) -> Outcome:
     if case.claimed and case.claimed.value.body is not None:
         await shell.claims.settle(case.email_id, shell.clock(), in_round=case.round)
-    return Done(what)
+    return Done(what, label=label)
 
 
 def work(shell: Shell, *, slots: int = 8) -> Work[EmailDue]:

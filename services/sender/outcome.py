@@ -21,17 +21,9 @@ NOT_REACHED = "not_reached"
 
 RETRYABLE_NO = frozenset({"rate_limit_exceeded", "resource_locked", NOT_REACHED})
 RETRYABLE_MAYBE = frozenset({"application_error", "internal_server_error", "service_unavailable", "HttpClientError"})
-CLOSED = frozenset(
-    {
-        "daily_quota_exceeded",
-        "monthly_quota_exceeded",
-        "missing_api_key",
-        "invalid_api_key",
-        "restricted_api_key",
-        "suspended_api_key",
-        "invalid_permission",
-    }
-)
+QUOTA = frozenset({"daily_quota_exceeded", "monthly_quota_exceeded"})
+KEY = frozenset({"missing_api_key", "invalid_api_key", "restricted_api_key", "suspended_api_key", "invalid_permission"})
+CLOSED = QUOTA | KEY
 CLOSED_S, MONTHLY_S, JUST_AFTER_S = 300.0, 3600.0, 10.0
 BUSY_S = 3.0
 

@@ -159,7 +159,7 @@ async def test_no_more_is_pulled_than_may_be_in_hand(broker: Broker) -> None:
 
 
 async def test_a_retry_comes_again(broker: Broker) -> None:
-    seen = Recorder(Retry(0.05, "not yet"), Retry(0.05, "not yet"))
+    seen = Recorder(Retry(0.05, "not yet", label="broker"), Retry(0.05, "not yet", label="broker"))
     await EventLog(broker).append(make_signup())
     async with consuming(broker, seen):
         await eventually(lambda: settled(broker))
@@ -167,7 +167,7 @@ async def test_a_retry_comes_again(broker: Broker) -> None:
 
 
 async def test_waiting_does_not_count_as_failing(broker: Broker) -> None:
-    seen = Recorder(*[Retry(0.01, "not yet")] * 10, ValueError("a bug"))
+    seen = Recorder(*[Retry(0.01, "not yet", label="broker")] * 10, ValueError("a bug"))
     await EventLog(broker).append(make_signup())
     async with consuming(broker, seen):
         await eventually(lambda: settled(broker))
@@ -190,7 +190,7 @@ async def test_an_unforeseen_exception_is_tried_again_and_then_parked_with_its_t
 
 
 async def test_a_parked_message_keeps_its_payload_and_never_comes_again(broker: Broker) -> None:
-    seen = Recorder(Park("no template", "christmas_email_9"))
+    seen = Recorder(Park("no template", "christmas_email_9", label="unknown_campaign"))
     await EventLog(broker).append(make_signup())
     async with consuming(broker, seen):
         await eventually(lambda: settled(broker))
@@ -250,7 +250,7 @@ async def test_a_fact_that_says_it_is_another_than_its_subject_is_parked_and_han
 
 
 async def test_a_pause_takes_nothing_more_until_it_is_over(broker: Broker) -> None:
-    log, seen = EventLog(broker), Recorder(Pause(0.5, "quota"))
+    log, seen = EventLog(broker), Recorder(Pause(0.5, "quota", label="quota"))
     for n in range(5):
         await log.append(make_signup(f"p{n}@example.com"))
     started = asyncio.get_running_loop().time()
@@ -261,7 +261,7 @@ async def test_a_pause_takes_nothing_more_until_it_is_over(broker: Broker) -> No
 
 
 async def test_a_pause_is_on_the_broker_with_its_reason_and_lifted_by_hand(broker: Broker) -> None:
-    log, seen = EventLog(broker), Recorder(Pause(3_600, "the key was revoked"))
+    log, seen = EventLog(broker), Recorder(Pause(3_600, "the key was revoked", label="key"))
     await log.append(make_signup())
     async with consuming(broker, seen):
         await eventually(lambda: is_paused(broker))
@@ -280,7 +280,7 @@ async def test_a_pause_is_on_the_broker_with_its_reason_and_lifted_by_hand(broke
 @pytest.mark.parametrize(("for_s", "stands"), [(60, True), (7_200, False)])
 async def test_a_pause_of_our_own_only_ever_makes_it_longer(broker: Broker, for_s: float, stands: bool) -> None:
     """What was under way when a person paused it may end in a quota: that is over before the person's pause is."""
-    log, seen = EventLog(broker), Recorder(Pause(for_s, "quota"))
+    log, seen = EventLog(broker), Recorder(Pause(for_s, "quota", label="quota"))
     await log.append(make_signup())
     handling, told = asyncio.Event(), asyncio.Event()
 

@@ -249,7 +249,7 @@ async def test_what_was_put_off_comes_in_time_although_others_are_cleared_meanwh
 
     async def handle(items: Sequence[Item[EmailDue]]) -> Outcome:
         if items[0].attempt == 1:
-            return Retry(1.0, "in a moment")
+            return Retry(1.0, "in a moment", label="broker")
         again.add(items[0].sequence)
         await timers.clear(Timer.parse(items[0].subject))
         return Done()

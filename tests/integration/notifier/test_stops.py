@@ -77,5 +77,5 @@ async def test_stopped_at_any_line_it_is_told_and_never_a_third_time(
     room.clock.ahead = timedelta(seconds=91)
     assert isinstance(await tell_signup([item], shell), Done)
     room.clock.ahead = timedelta(hours=23)
-    assert await tell_signup([item], shell) == Done("told before")
+    assert await tell_signup([item], shell) == Done("told before", label="told_before")
     assert len(room.chat) == told

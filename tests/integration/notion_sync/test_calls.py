@@ -209,7 +209,7 @@ async def test_columns_we_may_not_make_are_named_and_hold_up_only_their_database
     sandbox.add_fault(Fault("notion", "status", Match("PATCH", SOURCE), status=status, times=1))
     with capture_logs() as logs:
         first = await happen(broker, shell, make_signup(), make_booking_created())
-    assert first == Retry(300, "BusinessX Canada: database does not fit")
+    assert first == Retry(300, "BusinessX Canada: database does not fit", label="notion")
     assert counts(sandbox) == (1, 0)
     [line] = [log for log in logs if log["event"] == "notion_database_does_not_fit"]
     assert line["problems"] == [f"column {name!r} is missing" for name in CALLS]

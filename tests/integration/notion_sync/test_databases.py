@@ -175,7 +175,7 @@ async def test_a_row_refused_for_good_is_named_once_and_then_kept_for_a_person(
             clock.advance(outcome.after_s)
             tries += 1
             outcome = await wake(shell, make_signup(), attempt=tries)
-    assert outcome == Park("refused by Notion", "BusinessX Canada: validation_error (400)")
+    assert outcome == Park("refused by Notion", "BusinessX Canada: validation_error (400)", label="refused_by_notion")
     assert tries == 13  # every five minutes for an hour
     assert [log["key"] for log in logs if log["event"] == "notion_row_refused"] == [CONTACT_KEY]
     assert counts(sandbox) == (1, 0)
@@ -224,11 +224,9 @@ async def test_a_database_nobody_shares_any_more_is_named_and_waited_for(
     sandbox.options = SandboxOptions(notion_rate=None, notion_unshared=(BUSINESSX_DB_ID,))
     later = make_signup(at=at(days=1), first_name="Ada L.")
     with capture_logs() as logs:
-        assert await happen(broker, shell, later) == Retry(300, "BusinessX Canada: database does not fit")
-        for email in people:
-            assert await happen(broker, shell, make_signup(email)) == Retry(
-                300, "BusinessX Canada: database does not fit"
-            )
+        for fact in (later, *(make_signup(email) for email in people)):
+            outcome = await happen(broker, shell, fact)
+            assert outcome == Retry(300, "BusinessX Canada: database does not fit", label="notion")
     [line] = [log for log in logs if log["event"] == "notion_database_does_not_fit"]
     assert (line["database"], line["problems"]) == (
         BUSINESSX,

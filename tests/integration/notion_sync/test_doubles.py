@@ -53,7 +53,7 @@ async def test_a_create_nobody_heard_of_makes_no_second_page(
 
     clock.advance(20)
     result = await wake(shell, make_signup(), attempt=3)
-    assert result == Retry(IN_DOUBT.total_seconds() - 21, "an earlier create may have been accepted")
+    assert result == Retry(IN_DOUBT.total_seconds() - 21, "an earlier create may have been accepted", label="in_doubt")
     assert len(sandbox.requests()) == asked
 
     sandbox.state.faults.clear()
@@ -68,7 +68,9 @@ async def test_a_create_that_was_refused_is_tried_again_without_a_wait(
     broker: Broker, shell: Shell, sandbox: Sandbox, clock: Clock
 ) -> None:
     sandbox.add_fault(Fault("notion", "status", Match("POST", "/v1/pages"), status=409))
-    assert await happen(broker, shell, make_signup()) == Retry(5, "Email Sequence: conflict_error (409)")
+    assert await happen(broker, shell, make_signup()) == Retry(
+        5, "Email Sequence: conflict_error (409)", label="notion"
+    )
     clock.advance(5)
     assert isinstance(await wake(shell, make_signup(), attempt=2), Done)
     assert counts(sandbox) == (1, 1)

@@ -129,7 +129,7 @@ async def test_a_row_of_another_campaign_is_not_adopted(
 
 async def test_a_signup_of_an_unknown_campaign_is_parked(broker: Broker, shell: Shell, sandbox: Sandbox) -> None:
     result = await happen(broker, shell, make_signup(), make_signup(campaign="spring"))
-    assert result == Park("unknown campaign", "no folder campaigns/spring")
+    assert result == Park("unknown campaign", "no folder campaigns/spring", label="unknown_campaign")
     assert counts(sandbox) == (1, 1)
 
 

@@ -49,12 +49,14 @@ async def test_while_told_to_wait_nothing_is_asked(
     broker: Broker, shell: Shell, sandbox: Sandbox, clock: Clock
 ) -> None:
     sandbox.add_fault(Fault("notion", "status", Match("POST", "/v1/pages"), status=429, retry_after=120))
-    assert await happen(broker, shell, make_signup()) == Pause(120, "Email Sequence: rate_limited (429)")
+    assert await happen(broker, shell, make_signup()) == Pause(
+        120, "Email Sequence: rate_limited (429)", label="notion"
+    )
     asked = len(sandbox.requests())
     clock.advance(100)
     other = make_signup("bob@example.com")
     waited = "Email Sequence: left in peace after rate_limited (429)"
-    assert await happen(broker, shell, other) == Pause(20, waited)
+    assert await happen(broker, shell, other) == Pause(20, waited, label="notion")
     assert len(sandbox.requests()) == asked
     clock.advance(20)
     assert isinstance(await wake(shell, make_signup(), attempt=2), Done)  # a refused create is in no doubt
@@ -67,7 +69,7 @@ async def test_a_call_that_takes_too_long_is_given_up(
     shell = make_shell()
     sandbox.add_fault(Fault("notion", "slow", Match("POST", "/v1/pages"), delay_s=0.6))
     first = await happen(broker, shell, make_signup())
-    assert first == Retry(1.0, "BusinessX Canada: left in peace after ReadTimeout")
+    assert first == Retry(1.0, "BusinessX Canada: left in peace after ReadTimeout", label="notion")
     await until(lambda: any(entry.fault for entry in sandbox.requests()))
     clock.advance(IN_DOUBT.total_seconds())
     assert isinstance(await wake(shell, make_signup(), attempt=2), Done)
