@@ -10,16 +10,13 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
+from cli.names import OPERATOR, PROVIDERS, SERVICES
 from eventlog.access import OPEN, Access, inbox_of
 from eventlog.connection import Broker, connect
 from services.settings import Settings
 
 CONNECT_S = 15.0
 SANDBOX_KEY = "re_sandbox"
-OPERATOR = "operator"
-"""The user of every command; a service has one of its own name."""
-
-SERVICES = ("ingest", "scheduler", "sender", "notion-sync", "notifier")
 STAND_IN_POLL_S = 5.0
 """Who tries it out does not want to wait, and this Notion is nobody else's."""
 
@@ -143,10 +140,11 @@ async def require_stand_in(service: str, settings: Settings, *, patience_s: floa
 
 
 def _missing_key(service: str, settings: Settings) -> str | None:
-    if service == "sender" and _stand_in_for_resend(settings):
-        return "RESEND_API_KEY"
-    if service == "notion-sync" and _stand_in_for_notion(settings):
-        return "NOTION_TOKEN"
+    match PROVIDERS.get(service):
+        case "Resend" if _stand_in_for_resend(settings):
+            return "RESEND_API_KEY"
+        case "Notion" if _stand_in_for_notion(settings):
+            return "NOTION_TOKEN"
     return None
 
 

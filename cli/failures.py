@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from rich.table import Table
 
 from cli.backends import reach
+from cli.names import inside
 from cli.operate import print_json
 from cli.output import output, shown
 from cli.who import Who
@@ -30,7 +31,6 @@ from journey.contact import Email, fold
 from services.settings import Settings
 
 TROUBLE = ("email_failed", "email_unknown")
-SERVICES = {each.name.replace("_", "-"): each for each in (*topology.DURABLES, *topology.OPTIONAL)}
 
 
 @dataclass(frozen=True)
@@ -226,7 +226,9 @@ async def act(
 async def lift(settings: Settings, service: str, who: Who, *, as_json: bool = False) -> None:
     """Errors: Unavailable, NoBroker."""
     async with reach(settings, name="resume") as broker:
-        pause = await resume_service(broker, SERVICES[service], by=who.by, why=who.why, now=datetime.now(UTC))
+        pause = await resume_service(
+            broker, topology.durable_of(inside(service)), by=who.by, why=who.why, now=datetime.now(UTC)
+        )
     if as_json:
         print_json({"service": service, "changed": pause is not None, "was": pause.reason if pause else None})
     else:
@@ -237,7 +239,7 @@ async def lift(settings: Settings, service: str, who: Who, *, as_json: bool = Fa
 
 async def put_off(settings: Settings, service: str, *, for_: timedelta, who: Who, as_json: bool) -> None:
     """Pause. Errors: Unavailable, NoBroker."""
-    durable = SERVICES[service]
+    durable = topology.durable_of(inside(service))
     async with reach(settings, name="pause") as broker:
         before = await pause_service(broker, durable, for_=for_, by=who.by, why=who.why, now=datetime.now(UTC))
         now = await paused(broker, durable)

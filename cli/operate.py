@@ -7,6 +7,7 @@ import msgspec
 from rich.table import Table
 
 from cli.backends import reach
+from cli.names import inside
 from cli.output import output, shown
 from cli.who import Who
 from contracts.ids import EmailId, contact_id
@@ -19,7 +20,6 @@ from journey.campaign import CampaignError, load_campaigns
 from journey.views import pending_email
 from services.settings import Settings
 
-DURABLES = {"scheduler": topology.SCHEDULER, "notion-sync": topology.NOTION_SYNC}
 STYLE = {"created": "green", "updated": "green", "as wanted": "dim", "drift": "yellow", "missing": "red"}
 
 
@@ -90,7 +90,7 @@ def is_meant(email: EmailId, contact: str | None, campaign: str | None, step: st
 
 async def replay(settings: Settings, service: str, *, who: Who, as_json: bool = False) -> None:
     """Errors: Unavailable, NoBroker, Incomplete."""
-    durable = DURABLES[service]
+    durable = topology.durable_of(inside(service))
     async with reach(settings, name="replay") as broker:
         await topology.require(broker, replicas=settings.replicas)
         await note(broker, "replay", about=service, by=who.by, why=who.why, now=datetime.now(UTC))

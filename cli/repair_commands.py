@@ -7,6 +7,7 @@ from typing import Any
 import rich_click as click
 
 from cli.command import AS_JSON, BROKER, BY, WHY, load_settings, run_to_end
+from cli.names import REPLAYED
 
 FORCE = click.option("--force", "-f", is_flag=True, help="Do not ask.")
 
@@ -46,7 +47,7 @@ def _pair(text: str) -> tuple[str, str]:
 
 @click.command()
 @BROKER
-@click.argument("service", type=click.Choice(["scheduler", "notion-sync"]))
+@click.argument("service", type=click.Choice(REPLAYED))
 @FORCE
 @BY
 @WHY

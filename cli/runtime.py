@@ -23,6 +23,7 @@ from cli.backends import (
     sandbox_address,
     with_stand_ins,
 )
+from cli.names import CONSUMERS, PROVIDERS, SERVICES, inside
 from eventlog import topology
 from eventlog.connection import Broker, Unavailable, connect
 from eventlog.server import NatsServer, ServerFailed
@@ -41,34 +42,14 @@ HOPELESS_S = 2.0
 Service = Callable[[Broker, Settings, Mapping[str, Campaign], asyncio.Event], Awaitable[None]]
 
 
-SERVICES: Mapping[str, str] = {
-    "ingest": "services.ingest.service",
-    "scheduler": "services.scheduler.service",
-    "sender": "services.sender.service",
-    "notion-sync": "services.notion_sync.service",
-    "notifier": "services.notifier.service",
-}
-"""Each module has `run`; it is imported when it is run, so that one service does not pay for the others."""
-
-
-PROVIDERS = {"sender": "Resend", "notion-sync": "Notion"}
-"""Whom a service talks to. The others are given no key, and have nothing to say about one that is missing."""
-
-DURABLES = {
-    "scheduler": topology.SCHEDULER,
-    "sender": topology.SENDER,
-    "notion-sync": topology.NOTION_SYNC,
-    "notifier": topology.NOTIFIER,
-}
-
-
 def wanted(settings: Settings) -> list[str]:
     """Those that `dripstream up` runs: without a chat to post to there is no notifier."""
     return [name for name in SERVICES if name != "notifier" or settings.notify_webhook_url is not None]
 
 
 def service(name: str) -> Service:
-    run: Service = importlib.import_module(SERVICES[name]).run
+    """Imported when it is run, so that one service does not pay for the others."""
+    run: Service = importlib.import_module(f"services.{inside(name)}.service").run
     return run
 
 
@@ -158,11 +139,15 @@ async def _when_it_answers(broker: Broker, settings: Settings) -> list[topology.
 @asynccontextmanager
 async def _health(name: str, broker: Broker, settings: Settings) -> AsyncIterator[None]:
     """Ingest answers for itself; the others on a port of their own, where one is set."""
-    if name not in DURABLES or settings.health_port is None:
+    if name not in CONSUMERS or settings.health_port is None:
         yield
         return
     async with health_server(
-        broker, DURABLES[name], replicas=settings.replicas, host=settings.host, port=settings.health_port
+        broker,
+        topology.durable_of(inside(name)),
+        replicas=settings.replicas,
+        host=settings.host,
+        port=settings.health_port,
     ) as server:
         log.info("health_started", url=server.url)
         yield

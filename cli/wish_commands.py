@@ -8,9 +8,9 @@ import rich_click as click
 
 from cli.command import AS_JSON, BROKER, BY, WHY, load_settings, run_to_end
 from cli.durations import Duration
+from cli.names import CONSUMERS
 from services.durations import LONGEST_PAUSE
 
-SERVICES = ("sender", "scheduler", "notion-sync", "notifier")
 CAMPAIGN = click.option("--campaign", metavar="NAME", help="Only what comes of this campaign.")
 STEP = click.option("--step", metavar="STEP", help="Only this email: sequence/step, its step, or its email id.")
 EVERYBODY = click.option("--all", "everybody", is_flag=True, help="With --campaign: everybody who is in it.")
@@ -59,9 +59,9 @@ def resume(who: str | None, **options: Any) -> None:
     Examples: `dripstream resume`, `dripstream resume notion-sync`, `dripstream resume ada@example.com`
     """
     who = None if options["everybody"] else who or "sender"
-    if who not in SERVICES:
+    if who not in CONSUMERS:
         if who and "@" not in who and not who.startswith("c"):  # every contact id does
-            raise click.UsageError(f"{who!r} is neither a service ({', '.join(SERVICES)}) nor a person")
+            raise click.UsageError(f"{who!r} is neither a service ({', '.join(CONSUMERS)}) nor a person")
         _wish("resume", who, **options)
         return
     if options["campaign"] or options["step"]:
@@ -117,7 +117,7 @@ def send_now(email: str, *, campaign: str | None, step: str | None, by: str, why
 @click.command()
 @BROKER
 @AS_JSON
-@click.argument("service", type=click.Choice(SERVICES), default="sender")
+@click.argument("service", type=click.Choice(CONSUMERS), default="sender")
 @click.option("--for", "for_", type=Duration(LONGEST_PAUSE), metavar="LONG", help="How long: 30m, 2h, 1d, 1h30m.")
 @click.option("--until", type=click.DateTime(), help="Until when, UTC, instead of how long.")
 @BY

@@ -173,6 +173,11 @@ OPTIONAL = (NOTIFIER,)
 """Made by their service when it first runs, since where it never does they would only fall behind (docs/adr/0023)."""
 
 
+def durable_of(name: str) -> Durable:
+    """Of the service of this name. Errors: KeyError."""
+    return {each.name: each for each in (*DURABLES, *OPTIONAL)}[name]
+
+
 async def require_server(broker: Broker) -> None:
     """Errors: OldServer, naming the version found and needed; Unavailable."""
     found = str(broker.nc.connected_server_version).strip("<>").rpartition(" v")[2]

@@ -9,9 +9,10 @@ import msgspec
 import pytest
 
 from cli.main import dripstream
-from cli.runtime import DURABLES, SERVICES
+from cli.names import CONSUMERS, SERVICES, inside
 from contracts import subjects
 from contracts.ids import contact_id
+from eventlog import topology
 from eventlog.connection import Broker, connect
 from eventlog.parked import ParkingLot
 from eventlog.timers import Timers
@@ -25,6 +26,7 @@ from tests.waiting import eventually
 
 NOBODY = contact_id("nobody@example.com")
 EMAIL = MARIA.again(email="somebody@example.com").email_id("email-1")
+DURABLES = [topology.durable_of(inside(name)) for name in CONSUMERS]
 BY = ("--by", "grace", "--why", "asked by phone")
 
 
@@ -139,7 +141,7 @@ async def is_parked_by(broker: Broker, services: set[str]) -> bool:
 async def test_lost_timers_and_deleted_consumers_are_mended(
     here: Machine, running: Site, broker: Broker, node: Node
 ) -> None:
-    for durable in DURABLES.values():
+    for durable in DURABLES:
         await broker.js.delete_consumer(durable.stream, durable.name)
     await eventually(lambda: all_exist(broker), timeout=60)
     await running.sign_up(MARIA)
@@ -152,7 +154,7 @@ async def test_lost_timers_and_deleted_consumers_are_mended(
 
 
 async def all_exist(broker: Broker) -> bool:
-    calls = [f"CONSUMER.INFO.{durable.stream}.{durable.name}" for durable in DURABLES.values()]
+    calls = [f"CONSUMER.INFO.{durable.stream}.{durable.name}" for durable in DURABLES]
     return not any(["error" in msgspec.json.decode(await broker.request(call)) for call in calls])
 
 

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from cli.runtime import SERVICES
+from cli.names import SERVICES
 from contracts.subjects import question
 from eventlog.connection import Broker
 from eventlog.server import NatsServer

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.runtime import SERVICES
+from cli.names import SERVICES
 from eventlog import topology
 from eventlog.connection import connect
 from eventlog.parked import ParkingLot

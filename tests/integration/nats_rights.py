@@ -116,5 +116,4 @@ def may(user: str) -> Iterator[str]:
         yield from (f"$JS.API.CONSUMER.{call}.{stream}.{user}" for call in ("DELETE", "MSG.NEXT"))
         yield from (f"$JS.API.CONSUMER.PAUSE.{stream}.{user}" for each in PAUSES_ITSELF if each == user)
         yield from (f"$JS.ACK.{stream}.{user}.1.1.1.1.1", f"parked.{user}.events.x.1")
-        [durable] = [each for each in (*topology.DURABLES, *topology.OPTIONAL) if each.name == user]
-        yield f"$JS.API.CONSUMER.CREATE.{stream}.{user}.{durable.config.filter_subject}"
+        yield f"$JS.API.CONSUMER.CREATE.{stream}.{user}.{topology.durable_of(user).config.filter_subject}"
