@@ -43,7 +43,7 @@ async def demo(settings: Settings, *, keep: bool, fresh: bool) -> int:
             console.print("[yellow]Taking up the demo that was interrupted.[/] `--fresh` starts over.")
         async with running(settings, stop) as all_:
             _introduce(console, settings, all_)
-            complete = await _watch(console, all_, _people(settings, folder), _run(folder), stop)
+            complete = await _watch(console, all_, _people(settings, folder), folder, stop)
             if complete:
                 (folder / "finished").touch()
             if keep and not stop.is_set():
@@ -60,14 +60,21 @@ def _prepare(folder: Path, *, fresh: bool) -> bool:
     for each in folder.iterdir():
         if each.name != "lock":
             shutil.rmtree(each) if each.is_dir() else each.unlink()
-    (folder / "run").write_text(f"{os.urandom(3).hex()} {datetime.now(UTC).replace(microsecond=0).isoformat()}")
+    (folder / "run").write_text(os.urandom(3).hex())
     return False
 
 
-def _run(folder: Path) -> tuple[str, datetime]:
-    """The id of this demo and when it began: an interrupted one goes on with both."""
-    name, began = (folder / "run").read_text().split()
-    return name, datetime.fromisoformat(began)
+def _run(folder: Path) -> str:
+    """The id of this demo: an interrupted one goes on with it."""
+    return (folder / "run").read_text()
+
+
+def began(folder: Path, now: datetime) -> datetime:
+    """When the calls were booked, to the second: now, unless it was before an interruption."""
+    note = folder / "began"
+    if not (note.exists() and note.read_text()):
+        note.write_text(now.replace(microsecond=0).isoformat())
+    return datetime.fromisoformat(note.read_text())
 
 
 def _demo_settings(settings: Settings, folder: Path) -> Settings:
@@ -109,8 +116,7 @@ def _people(settings: Settings, folder: Path) -> list[dict[str, Any]]:
     """On a server of one's own, people nobody signed up before: their facts are kept there for ever."""
     if not settings.nats_url:
         return list(PEOPLE)
-    run, _ = _run(folder)
-    return [person | {"email": person["email"].replace("@", f"+{run}@")} for person in PEOPLE]
+    return [person | {"email": person["email"].replace("@", f"+{_run(folder)}@")} for person in PEOPLE]
 
 
 def _introduce(console: Console, settings: Settings, all_: Running) -> None:
@@ -120,14 +126,14 @@ def _introduce(console: Console, settings: Settings, all_: Running) -> None:
 
 
 async def _watch(
-    console: Console, all_: Running, people: list[dict[str, Any]], run: tuple[str, datetime], stop: asyncio.Event
+    console: Console, all_: Running, people: list[dict[str, Any]], folder: Path, stop: asyncio.Event
 ) -> bool:
     """Sign everybody up and show what happens, until all of it has happened."""
     board = Board(all_.campaigns, all_.settings.pace, people)
     await all_.broker.nc.subscribe(subjects.ALL_FACTS, cb=board.receive)
     with _shown(console, board):
         await _sign_up(all_, people, board)
-        booking = asyncio.create_task(_book(all_, [each["email"] for each in people], run))
+        booking = asyncio.create_task(_book(all_, [each["email"] for each in people], folder))
         complete = await _until_complete(all_, board, booking, stop)
     await board.catch_up(all_.broker)
     console.print(sent_table(board))
@@ -164,12 +170,12 @@ async def _sign_up(all_: Running, people: list[dict[str, Any]], board: Board) ->
             board.signed_up(person["email"], duplicate=bool(answer.json().get("duplicate")))
 
 
-async def _book(all_: Running, addresses: list[str], run: tuple[str, datetime]) -> None:
-    """What the calendar service would tell, at its time."""
-    name, began = run
+async def _book(all_: Running, addresses: list[str], folder: Path) -> None:
+    """What the calendar service would tell, at its time, counted from when everything ran: a start can be slow."""
+    start = began(folder, datetime.now(UTC))
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{all_.settings.port}", timeout=10) as client:
-        for call in calls(began, name, addresses):
-            wait = (began - datetime.now(UTC)).total_seconds() + call.after_s
+        for call in calls(start, _run(folder), addresses):
+            wait = (start - datetime.now(UTC)).total_seconds() + call.after_s
             await asyncio.sleep(max(0, wait))
             (await client.post("/webhook/calcom-booking", json=call.body)).raise_for_status()
 

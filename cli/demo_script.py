@@ -58,9 +58,10 @@ def calls(began: datetime, run: str, addresses: list[str]) -> Iterator[Call]:
     """Maria books a call and moves it once; Tom books one and cancels it. The same `began` gives the same webhooks."""
     maria, tom = addresses[:2]
     first, moved = began + timedelta(seconds=22), began + timedelta(seconds=25)
+    far = began + timedelta(seconds=30)  # so that the first email about it is seconds after the cancellation
     yield Call(0, _webhook("BOOKING_CREATED", began, f"{run}-m1", maria, first))
-    yield Call(0, _webhook("BOOKING_CREATED", began, f"{run}-t1", tom, first))
-    yield Call(2, _webhook("BOOKING_CANCELLED", began + timedelta(seconds=2), f"{run}-t1", tom, first))
+    yield Call(0, _webhook("BOOKING_CREATED", began, f"{run}-t1", tom, far))
+    yield Call(2, _webhook("BOOKING_CANCELLED", began + timedelta(seconds=2), f"{run}-t1", tom, far))
     late = _webhook("BOOKING_RESCHEDULED", began + timedelta(seconds=6), f"{run}-m2", maria, moved)
     late["payload"] |= {"rescheduleUid": f"{run}-m1", "rescheduleStartTime": first.isoformat(), "iCalSequence": 1}
     yield Call(6, late)

@@ -133,7 +133,9 @@ async def test_a_wrong_clock_that_the_broker_shares_is_found(healthy: Machine) -
         answer, found = await examined(healthy, RESEND_API_URL=f"http://127.0.0.1:{port}")
     assert answer.code == 1
     only_trouble(found, "outside clock")
-    assert re.search(r"this machine is (3599|360\d) s ahead of 127\.0\.0\.1", found["outside clock"]["detail"])
+    ahead = re.fullmatch(r"this machine is (\d+) s ahead of 127\.0\.0\.1", found["outside clock"]["detail"])
+    assert ahead
+    assert abs(int(ahead[1]) - 3600) < 60  # as long as an answer may take to come
     assert "timedatectl set-ntp true" in found["outside clock"]["do"]
 
 
