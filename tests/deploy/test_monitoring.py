@@ -74,3 +74,13 @@ def test_the_dashboard_asks_the_data_source_that_grafana_is_given() -> None:
     charts = [panel for kind in ("stat", "timeseries", "table") for panel in panels(kind)]
     asked = {each["datasource"]["uid"] for panel in charts for each in (panel, *panel["targets"])}
     assert asked == given
+
+
+def test_each_folder_of_provisioning_is_mounted_by_itself() -> None:
+    """Over all of them at once it would hide those that Grafana has beside, and each start would complain of it."""
+    mounted = re.findall(
+        r"- \./monitoring/grafana/provisioning/?(\S*):/etc/grafana/provisioning/?(\S*):ro",
+        (ROOT / "deploy" / "compose.yml").read_text(),
+    )
+    ours = sorted(folder.name for folder in (GRAFANA / "provisioning").iterdir())
+    assert sorted(mounted) == [(name, name) for name in ours]
