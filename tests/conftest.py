@@ -12,9 +12,12 @@ import pytest
 from hypothesis import settings
 from nats.js.errors import NotFoundError
 
-from eventlog import topology
+from eventlog import server, topology
 from eventlog.connection import Broker, connect
 from eventlog.server import NatsServer
+from tests import ports
+
+server.free_port = ports.free_port  # before any test takes it from there
 
 settings.register_profile("here", deadline=None)  # how long an example takes depends on who else is at work
 settings.register_profile("ci", parent=settings.get_profile("here"), derandomize=True)
@@ -44,8 +47,8 @@ async def own_server(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIte
     if EXTERNAL and "nats_server" not in request.fixturenames:
         yield None
         return
-    async with NatsServer(tmp_path / "nats", options={"sync_interval": "2m"}) as server:
-        yield server
+    async with NatsServer(tmp_path / "nats", options={"sync_interval": "2m"}) as own:
+        yield own
 
 
 @pytest.fixture
@@ -59,7 +62,7 @@ def nats_server(own_server: NatsServer | None) -> NatsServer:
 async def bare_broker(own_server: NatsServer | None) -> AsyncIterator[Broker]:
     """A connection to a server without any stream of ours."""
     url = own_server.url if own_server else str(EXTERNAL)
-    async with connect(url, name="test", patience_s=5) as broker:
+    async with connect(url, name="test", patience_s=20) as broker:
         if own_server is None:
             await _require_empty(broker)
         yield broker
