@@ -7,10 +7,14 @@ from collections.abc import Awaitable, Callable
 from nats.js.errors import NotFoundError
 
 from eventlog.connection import Broker
-from eventlog.topology import Durable
+from eventlog.topology import ACK_WAIT_S, Durable
+
+SOON_S = ACK_WAIT_S * 2 / 3
+"""Many times what anything takes here, for a machine that stands still now and then; and less than `ack_wait`: what
+came only because its message was delivered again has not come in time."""
 
 
-async def eventually(condition: Callable[[], Awaitable[bool]], *, timeout: float = 5.0) -> None:  # noqa: ASYNC109
+async def eventually(condition: Callable[[], Awaitable[bool]], *, timeout: float = SOON_S) -> None:  # noqa: ASYNC109
     """Until the condition holds; an assertion that names it when it does not."""
     deadline = time.monotonic() + timeout
     while not await condition():
