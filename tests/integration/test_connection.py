@@ -2,16 +2,13 @@
 
 import asyncio
 import gc
-import os
 import signal
 import time
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlparse
 
-import psutil
 import pytest
 from nats.aio.client import Server
 from nats.aio.msg import Msg
@@ -21,34 +18,14 @@ from cli.runtime import ends_with
 from contracts.ids import contact_id
 from eventlog import topology
 from eventlog.claims import Claim, Claims
-from eventlog.connection import PENDING_BYTES, Broker, Unavailable, _any_server_soon, connect
+from eventlog.connection import DRAIN_S, HANG_UP_S, PENDING_BYTES, Broker, Unavailable, _any_server_soon, connect
 from eventlog.consume import Consumer
 from eventlog.log import EventLog
 from eventlog.outcomes import Done, Work
 from eventlog.server import NatsServer
 from tests.factories import ADA, NOW, make_email_id, make_signup
-from tests.waiting import eventually
-
-
-@asynccontextmanager
-async def frozen(nats: NatsServer) -> AsyncIterator[None]:
-    """It takes what is sent, and answers when it is thawed."""
-    assert nats.pid
-    os.kill(nats.pid, signal.SIGSTOP)
-    await eventually(lambda: _is_stopped(nats))
-    try:
-        yield
-    finally:
-        os.kill(nats.pid, signal.SIGCONT)
-
-
-async def _is_stopped(nats: NatsServer) -> bool:
-    """Every thread of it: the signal reaches one after the other."""
-    return {_state(thread.id) for thread in psutil.Process(nats.pid).threads()} == {psutil.STATUS_STOPPED}
-
-
-def _state(thread: int) -> str:
-    return str(psutil.Process(thread).status())
+from tests.frozen import frozen
+from tests.waiting import SOON_S, eventually
 
 
 @pytest.fixture
@@ -58,42 +35,42 @@ def hasty(broker: Broker) -> Broker:
 
 
 async def test_a_write_that_was_not_heard_is_asked_for_again_and_stored_once(
-    hasty: Broker, nats_server: NatsServer
+    broker: Broker, nats_server: NatsServer
 ) -> None:
     async with frozen(nats_server):
-        writing = asyncio.create_task(EventLog(replace(hasty, timeout_s=6.0)).append(make_signup()))
-        await asyncio.sleep(2.5)  # past the patience of the first try, 2 s
+        writing = asyncio.create_task(EventLog(broker).append(make_signup()))
+        await asyncio.sleep(broker.try_s + 0.5)  # past the patience of the first try, and two more are left
         assert not writing.done()
     stored = await writing
     assert stored.asked_again
-    assert len(await EventLog(hasty).history(contact_id(ADA))) == 1
+    assert len(await EventLog(broker).history(contact_id(ADA))) == 1
 
 
-async def test_a_claim_whose_answer_was_not_heard_is_still_ours(hasty: Broker, nats_server: NatsServer) -> None:
+async def test_a_claim_whose_answer_was_not_heard_is_still_ours(broker: Broker, nats_server: NatsServer) -> None:
     """Taken for somebody else's, it would leave the email to nobody for a while."""
-    claims = Claims(replace(hasty, timeout_s=6.0))
+    claims = Claims(broker)
     first = await claims.create(Claim(email_id=make_email_id(), body="{}", attempt_at=NOW))
     async with frozen(nats_server):
         beginning = asyncio.create_task(claims.start_attempt(first, NOW))
-        await asyncio.sleep(2.5)
+        await asyncio.sleep(broker.try_s + 0.5)
     begun = await beginning
     assert begun
     assert begun.value.attempt == 2
 
 
 async def test_a_broker_that_stays_silent_is_said_in_time_and_nothing_is_written_twice(
-    hasty: Broker, nats_server: NatsServer
+    hasty: Broker, broker: Broker, nats_server: NatsServer
 ) -> None:
     async with frozen(nats_server):
         with pytest.raises(Unavailable):
             await EventLog(hasty).append(make_signup())
-    await EventLog(hasty).append(make_signup())
-    assert len(await EventLog(hasty).history(contact_id(ADA))) == 1
+    await EventLog(broker).append(make_signup())
+    assert len(await EventLog(broker).history(contact_id(ADA))) == 1
 
 
 async def test_a_connection_closed_for_good_ends_the_process(nats_server: NatsServer) -> None:
     stop = asyncio.Event()
-    async with connect(nats_server.url, name="test", patience_s=5) as broker:
+    async with connect(nats_server.url, name="test", patience_s=20) as broker:
         with pytest.raises(Unavailable, match="closed for good"):
             await _work_until(stop, broker)
 
@@ -101,11 +78,11 @@ async def test_a_connection_closed_for_good_ends_the_process(nats_server: NatsSe
 async def _work_until(stop: asyncio.Event, broker: Broker) -> None:
     async with ends_with(broker, stop):
         await broker.nc.close()  # as a protocol error does it
-        await asyncio.wait_for(stop.wait(), 5)
+        await asyncio.wait_for(stop.wait(), SOON_S)
 
 
 async def test_leaving_is_no_closing_for_good(nats_server: NatsServer) -> None:
-    async with connect(nats_server.url, name="test", patience_s=5) as broker:
+    async with connect(nats_server.url, name="test", patience_s=20) as broker:
         pass
     assert not broker.closed.is_set()
 
@@ -137,7 +114,7 @@ def test_clients_come_back_at_different_moments_and_to_different_servers() -> No
 
 async def test_what_waits_for_an_absent_broker_is_bounded(nats_server: NatsServer) -> None:
     """Acknowledgements wait; when there are too many, whoever writes another is told."""
-    async with connect(nats_server.url, name="test", patience_s=5) as broker:
+    async with connect(nats_server.url, name="test", patience_s=20) as broker:
         await nats_server.stop(signal.SIGKILL)
         await eventually(lambda: _is_away(broker))
         with pytest.raises(OutboundBufferLimitError):
@@ -157,13 +134,13 @@ async def _write_on(broker: Broker, size: int) -> None:
 async def test_a_server_that_hangs_keeps_nobody_from_another(nats_server: NatsServer, tmp_path: Path) -> None:
     async with NatsServer(tmp_path / "hanging") as hanging, frozen(hanging):
         for _ in range(4):  # whichever is asked first
-            async with connect(f"{hanging.url},{nats_server.url}", name="test", patience_s=4) as broker:
+            async with connect(f"{hanging.url},{nats_server.url}", name="test", patience_s=8) as broker:
                 assert broker.nc.is_connected
 
 
 async def test_each_service_is_answered_under_a_name_of_its_own(nats_server: NatsServer) -> None:
     """So that its user at the broker may hear that and nothing else."""
-    async with connect(nats_server.url, name="notion-sync", patience_s=5) as broker:
+    async with connect(nats_server.url, name="notion-sync", patience_s=20) as broker:
         assert broker.nc.new_inbox().startswith("_INBOX_notion_sync.")
 
 
@@ -192,15 +169,14 @@ async def is_pulling(broker: Broker) -> bool:
 
 async def test_leaving_a_broker_that_reads_nothing_any_more_takes_seconds(nats_server: NatsServer) -> None:
     """What waits to be written fills every buffer on the way, and would be waited for without end."""
-    async with connect(nats_server.url, name="test", patience_s=5) as broker:
-        assert nats_server.pid
-        os.kill(nats_server.pid, signal.SIGSTOP)
-        writing = asyncio.create_task(_write_on(broker, 64 * PENDING_BYTES))
-        await asyncio.sleep(0.5)
-        writing.cancel()
-        began = time.monotonic()
-    os.kill(nats_server.pid, signal.SIGCONT)
-    assert time.monotonic() - began < 10
+    async with AsyncExitStack() as stack:
+        async with connect(nats_server.url, name="test", patience_s=20) as broker:
+            await stack.enter_async_context(frozen(nats_server))
+            writing = asyncio.create_task(_write_on(broker, 64 * PENDING_BYTES))
+            await asyncio.sleep(0.5)
+            writing.cancel()
+            began = time.monotonic()
+        assert time.monotonic() - began < SOON_S
 
 
 async def test_leaving_a_broker_that_hangs_waits_for_no_answer(nats_server: NatsServer) -> None:
@@ -210,13 +186,17 @@ async def test_leaving_a_broker_that_hangs_waits_for_no_answer(nats_server: Nats
     """
     gc.collect()  # what other tests left
     failed: list[dict[str, object]] = []
-    asyncio.get_running_loop().set_exception_handler(lambda _, context: failed.append(context))
     async with AsyncExitStack() as stack:
-        async with connect(nats_server.url, name="test", patience_s=5) as broker:
+        loop = asyncio.get_running_loop()
+        stack.callback(loop.set_exception_handler, loop.get_exception_handler())
+        loop.set_exception_handler(lambda _, context: failed.append(context))
+        async with connect(nats_server.url, name="test", patience_s=20) as broker:
             await broker.nc.subscribe("test")
-            await stack.enter_async_context(frozen(nats_server))
+            thawed = await stack.enter_async_context(AsyncExitStack())
+            await thawed.enter_async_context(frozen(nats_server))
             began = time.monotonic()
         assert broker.nc.is_closed
-        assert time.monotonic() - began < 8
-    gc.collect()  # an error that nobody took is told when it is thrown away
-    assert failed == []
+        assert time.monotonic() - began < DRAIN_S + HANG_UP_S + 6  # of the 10 s that it would wait besides
+        await thawed.aclose()
+        gc.collect()  # an error that nobody took is told when it is thrown away
+        assert failed == []
