@@ -52,7 +52,7 @@ async def shared_ingest(
     """With a nats-server of its own, for all tests of a module; each begins by emptying it."""
     async with (
         NatsServer(folder / "nats", options={"sync_interval": "2m"}) as server,
-        connect(server.url, name="test", patience_s=5) as broker,
+        connect(server.url, name="test", patience_s=20) as broker,
     ):
         await topology.init(broker)
         async with running(broker, settings) as client:

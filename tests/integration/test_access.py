@@ -19,7 +19,7 @@ from eventlog.server import NatsServer, free_port
 from services.settings import Settings
 from tests import keys
 from tests.factories import make_signup
-from tests.waiting import eventually
+from tests.waiting import SOON_S, eventually
 
 PASSWORD = "p-in-tests"
 
@@ -41,7 +41,7 @@ class Configured(NatsServer):
 
 @asynccontextmanager
 async def reached(server: NatsServer, access: Access) -> AsyncIterator[Broker]:
-    async with connect(server.url, name="test", patience_s=10, access=access) as broker:
+    async with connect(server.url, name="test", patience_s=20, access=access) as broker:
         yield broker
 
 
@@ -155,7 +155,7 @@ async def test_in_the_domain_of_another_server(tmp_path: Path) -> None:
         tmp_path / "leaf", f"leafnodes {{ remotes: [ {{ url: nats://127.0.0.1:{port} }} ] }}\n", {"domain": "leaf"}
     )
     async with hub, leaf:
-        await eventually(lambda: answers(leaf, Access(domain="hub")), timeout=15)
+        await eventually(lambda: answers(leaf, Access(domain="hub")))
         await can_work(leaf, Access(domain="hub"))
         async with reached(hub, Access()) as there, reached(leaf, Access()) as here:
             assert len(await topology.require(there)) == len(topology.streams()) + len(topology.DURABLES)
@@ -178,7 +178,7 @@ async def test_what_is_refused_in_a_domain_is_said_at_once(tmp_path: Path) -> No
     access = Access(user="a", password="p", domain="hub")
     async with Configured(tmp_path, users, {"domain": "hub"}) as server, reached(server, access) as broker:
         with pytest.raises(Denied, match=r"\$JS\.hub\.API\.INFO"):
-            await asyncio.wait_for(broker.ping(), 2)
+            await asyncio.wait_for(replace(broker, timeout_s=600.0).ping(), SOON_S)
 
 
 @pytest.fixture

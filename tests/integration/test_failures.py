@@ -103,7 +103,7 @@ async def test_a_bug_in_the_sender_ends_the_email_for_a_person_with_its_tracebac
     office.provider.script += [KeyError("never seen")] * attempts.ATTEMPTS
     office.provider.before_answer = explode
     async with office.open():
-        await eventually(lambda: something_waits(office), timeout=15)
+        await eventually(lambda: something_waits(office))
     [failure] = await failures(office.broker)
     assert failure.reason == "parked: unforeseen ZeroDivisionError"
     assert failure.kind == "unknown"  # the call was made: nobody knows
@@ -120,7 +120,7 @@ async def test_a_bug_before_the_call_fails_the_email_and_a_retry_sends_it(
     with monkeypatch.context() as broken:
         broken.setattr(sender, "claim_for", lambda *_, **__: 1 / 0)
         async with office.open():
-            await eventually(lambda: something_waits(office), timeout=15)
+            await eventually(lambda: something_waits(office))
     [failure] = await failures(office.broker)
     assert (failure.kind, failure.reason) == ("failed", "parked: unforeseen ZeroDivisionError")
     async with office.open():
@@ -137,7 +137,7 @@ async def test_a_bug_after_a_try_that_may_have_gone_out_leaves_it_to_a_person_ev
     await office.events.append(make_attempt_failed(accepted="maybe", retry_at=at()))
     monkeypatch.setattr(sender, "claim_for", lambda *_, **__: 1 / 0)
     async with office.open():
-        await eventually(lambda: something_waits(office), timeout=15)
+        await eventually(lambda: something_waits(office))
     [failure] = await failures(office.broker)
     assert (failure.kind, failure.reason) == ("unknown", "parked: unforeseen ZeroDivisionError")
 
@@ -148,7 +148,7 @@ async def test_what_the_scheduler_cannot_handle_is_in_the_story_of_whom_it_conce
     with monkeypatch.context() as broken:
         broken.setattr(scheduler, "reconcile", lambda *_, **__: 1 / 0)
         async with office.open():
-            await eventually(lambda: something_waits(office), timeout=15)
+            await eventually(lambda: something_waits(office))
     facts = await office.events.history(contact_id(ADA))
     [told] = [fact for fact in facts if isinstance(fact, HandlingFailed)]
     assert (told.consumer, told.reason) == ("scheduler", "unforeseen ZeroDivisionError")
@@ -174,7 +174,7 @@ async def test_what_jetstream_gave_up_on_is_listed_and_can_be_retried(office: Of
     await office.broker.js.add_consumer(topology.SENDER.stream, limited)
     office.provider.script.append(Refused(409, "concurrent_idempotent_requests", retry_after_s=0.1))
     async with office.open():
-        await eventually(lambda: something_waits(office), timeout=15)
+        await eventually(lambda: something_waits(office))
         [failure] = await failures(office.broker)
         assert failure.reason == "given up by JetStream"
         await office.broker.js.add_consumer(topology.SENDER.stream, topology.SENDER.config)

@@ -34,8 +34,9 @@ async def arm(broker: Broker, step: str, person: str, **away: float) -> Timer:
 
 
 @pytest.fixture
-async def page(broker: Broker) -> AsyncIterator[httpx.AsyncClient]:
-    """Of a scheduler on its own port."""
+async def page(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[httpx.AsyncClient]:
+    """Of a scheduler on its own port; every figure is waited for."""
+    monkeypatch.setattr(metrics, "PATIENCE_S", 60.0)
     async with (
         watching(broker, {CAMPAIGN: campaign()}),
         health_server(broker, topology.SCHEDULER) as server,
@@ -122,8 +123,10 @@ async def test_the_page_has_the_limit_it_was_told_and_the_notifier_once_there_is
 
 
 async def test_a_scraper_that_asks_all_the_time_does_not_load_the_broker(
-    broker: Broker, page: httpx.AsyncClient
+    broker: Broker, page: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    for kept in ("KEPT_S", "COUNT_S"):
+        monkeypatch.setattr(metrics, kept, 600.0)  # however long this takes
     await read(page)
     before = broker.nc.stats["out_msgs"]
     for _ in range(20):
@@ -134,6 +137,7 @@ async def test_a_scraper_that_asks_all_the_time_does_not_load_the_broker(
 async def test_figures_of_a_broker_that_is_away_are_absent_and_come_back(
     nats_server: NatsServer, broker: Broker, page: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(metrics, "PATIENCE_S", 3.0)
     monkeypatch.setattr(metrics, "KEPT_S", 0.0)
     monkeypatch.setattr(metrics, "COUNT_S", 0.0)
     monkeypatch.setattr(metrics, "SHARE", 0)

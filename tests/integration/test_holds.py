@@ -4,6 +4,7 @@ import asyncio
 import dataclasses
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Any
 
 import msgspec
@@ -106,7 +107,7 @@ class Office:
         tasks = [asyncio.create_task(Consumer(self.broker, work, stop=stop).run()) for work in works]
         try:
             yield
-            await eventually(lambda: self._are_idle(works), timeout=8)
+            await eventually(lambda: self._are_idle(works))
         finally:
             stop.set()
             await asyncio.gather(*tasks)
@@ -392,7 +393,7 @@ async def test_a_retry_that_comes_due_while_held_waits_for_the_resume(office: Of
     [attempt] = [fact for fact in await office.postman.events.history(ME) if isinstance(fact, EmailAttemptFailed)]
     await office.hear(make_held(EMAIL, at=at(seconds=6)))
     async with office.sending():
-        await office.wake(Timer.at(EMAIL, attempt.retry_at.replace(year=2025)))
+        await office.wake(Timer.at(EMAIL, attempt.retry_at - timedelta(days=300)))
     assert len(office.provider.calls) == 1
     office.clock.forward(minutes=5)
     await office.hear(make_resumed(EMAIL, at=at(seconds=20)))

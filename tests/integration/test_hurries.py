@@ -225,5 +225,5 @@ async def test_who_is_erased_after_a_hurry_gets_nothing(office: Office[Provider]
         await eventually(lambda: is_fired(office))
         await office.broker.js.purge_stream(subjects.EVENTS, subject=subjects.history_of(contact_id(ADA)))
         await resume(office.broker, topology.SENDER)
-        await eventually(lambda: is_idle(office.broker, topology.SENDER), timeout=20)
+        await eventually(lambda: is_idle(office.broker, topology.SENDER))
     assert office.provider.calls == [make_email_id("email-1")]

@@ -13,6 +13,7 @@ from eventlog.log import EventLog
 from tests.factories import ADA, CAMPAIGN
 from tests.integration.ingest import ROUTE, ROUTES, empty, padded, problem, running, shared_ingest, stored
 from tests.unit.ingest.forms import FORM, NESTED, PERSON
+from tests.waiting import SOON_S
 
 
 @pytest.fixture(scope="module")
@@ -133,7 +134,7 @@ async def test_an_endless_body_is_not_read_beyond_the_limit(ingest: httpx.AsyncC
     reader, writer = await asyncio.open_connection(ingest.base_url.host, ingest.base_url.port)
     writer.write(f"POST {ROUTE} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n".encode())
     writer.write((b"4000\r\n" + b" " * 0x4000 + b"\r\n") * 5)  # and never the last chunk
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(SOON_S):
         assert b" 413 " in await reader.readline()
     writer.close()
 

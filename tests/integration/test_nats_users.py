@@ -5,6 +5,7 @@ import contextlib
 import re
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 
@@ -18,13 +19,13 @@ from eventlog.log import EventLog
 from tests.cluster import PASSWORDS, SHIPPED, USERS, Node
 from tests.factories import make_email_sent, make_signup
 from tests.integration.nats_rights import ANSWERS, FACTS, OPERATIONS, SERVICES, STREAMS, every_tag, may, must_not
-from tests.waiting import eventually
+from tests.waiting import SOON_S, eventually
 
 
 @pytest.fixture(scope="module")
 async def node(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Node]:
     async with Node(tmp_path_factory.mktemp("users")) as made:
-        async with connect(made.url, name="init", patience_s=5) as broker:
+        async with connect(made.url, name="init", patience_s=20) as broker:
             await topology.init(broker)
         yield made
 
@@ -32,7 +33,7 @@ async def node(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Node]:
 @asynccontextmanager
 async def as_user(node: Node, user: str) -> AsyncIterator[Broker]:
     access = Access(user=user, password=PASSWORDS[f"NATS_{user.upper()}_PASSWORD"])
-    async with connect(f"nats://127.0.0.1:{node.port}", name=user, patience_s=5, access=access) as broker:
+    async with connect(f"nats://127.0.0.1:{node.port}", name=user, patience_s=20, access=access) as broker:
         yield broker
 
 
@@ -50,7 +51,7 @@ async def all_refused(node: Node, user: str, wanted: Iterable[str]) -> None:
         return not left
 
     with contextlib.suppress(AssertionError, TimeoutError):  # what is left says more
-        await eventually(are_refused, timeout=5)
+        await eventually(are_refused)
     assert sorted(left) == []
 
 
@@ -174,14 +175,15 @@ async def test_nobody_gets_in_without_the_password_of_a_user(node: Node) -> None
     url = f"nats://127.0.0.1:{node.port}"
     for access in (Access(), Access(user="operator", password="guessed"), Access(user="root", password="root")):
         with pytest.raises(Denied, match="does not let") as refused:
-            async with connect(url, name="stranger", patience_s=5, access=access):
+            async with connect(url, name="stranger", patience_s=20, access=access):
                 pass
         assert "guessed" not in str(refused.value)
 
 
 async def test_what_is_refused_is_said_at_once_with_who_what_and_what_to_do(node: Node) -> None:
     """Otherwise it looks like a broker that does not answer."""
-    async with as_user(node, "ingest") as broker, asyncio.timeout(2):
+    async with as_user(node, "ingest") as impatient, asyncio.timeout(SOON_S):
+        broker = replace(impatient, timeout_s=600.0)
         with pytest.raises(Denied, match=r"user 'ingest' publish to events\.\w+\.email_sent.*docs/nats-security\.md"):
             await EventLog(broker).append(make_email_sent())
         with pytest.raises(Denied, match=r"publish to \$JS\.API\.DIRECT\.GET\.EVENTS"):
@@ -194,10 +196,10 @@ async def test_what_is_refused_is_said_at_once_with_who_what_and_what_to_do(node
 async def test_an_inbox_that_the_user_may_not_hear_is_said_at_once(node: Node) -> None:
     access = Access(user="ingest", password=PASSWORDS["NATS_INGEST_PASSWORD"], inbox="_INBOX_sender")
     url = f"nats://127.0.0.1:{node.port}"
-    async with connect(url, name="ingest", patience_s=5, access=access) as broker, asyncio.timeout(2):
+    async with connect(url, name="ingest", patience_s=20, access=access) as broker, asyncio.timeout(SOON_S):
         for _ in range(2):
             with pytest.raises(Denied, match=r"_INBOX_sender\.>: set NATS_INBOX_PREFIX"):
-                await broker.request("INFO")
+                await replace(broker, timeout_s=600.0).request("INFO")
 
 
 async def test_the_operator_may_ask_services_and_they_may_answer_once(node: Node) -> None:
@@ -206,7 +208,7 @@ async def test_the_operator_may_ask_services_and_they_may_answer_once(node: Node
         await scheduler.nc.flush()
         heard = await operator.nc.subscribe(operator.nc.new_inbox())
         await operator.nc.publish("dripstream.pending", b"", reply=heard.subject)
-        assert (await heard.next_msg(timeout=5)).data == b"first"
+        assert (await heard.next_msg(timeout=SOON_S)).data == b"first"
         await all_refused(node, "scheduler", [heard.subject])
         await answering.unsubscribe()
 

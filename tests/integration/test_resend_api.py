@@ -76,7 +76,7 @@ async def test_the_same_key_with_another_body_is_a_doubt(resend: Resend, sandbox
 
 
 async def test_the_same_key_while_the_first_is_running_is_busy(resend: Resend, sandbox: Sandbox) -> None:
-    sandbox.add_fault(Fault(api="resend", action="slow", delay_s=0.5))
+    sandbox.add_fault(Fault(api="resend", action="slow", delay_s=3))
     answers = await asyncio.gather(resend.send(body(), key=KEY), resend.send(body(), key=KEY))
     refused = [answer for answer in answers if isinstance(answer, Refused)]
     assert [verdict(each) for each in refused] == ["busy"]

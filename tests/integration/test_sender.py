@@ -89,7 +89,7 @@ async def sending(rig: Rig, *, shell: Shell | None = None) -> AsyncIterator[None
     task = asyncio.create_task(Consumer(rig.broker, work(shell or rig.shell), stop=stop).run())
     try:
         yield
-        await eventually(rig.idle, timeout=8)
+        await eventually(rig.idle)
     finally:
         stop.set()
         await task
@@ -193,8 +193,8 @@ async def test_a_sender_that_stops_at_any_step_still_sends_once(rig: Rig, step: 
     assert await rig.shell.timers.fired() == []
 
 
-def crash_once(shell: Shell, step: str, *, after: bool) -> Shell:
-    """A shell in which one call ends as a lost connection, before or after it took effect, the first time."""
+def crash_once(shell: Shell, step: str, *, after: bool, times: int = 1) -> Shell:
+    """A shell in which one call ends as a lost connection, before or after it took effect, the first time or times."""
     homes: dict[str, tuple[str, str]] = {
         "history": ("events", "history"),
         "claim": ("claims", "create"),
@@ -204,22 +204,22 @@ def crash_once(shell: Shell, step: str, *, after: bool) -> Shell:
         "clear": ("timers", "clear"),
     }
     part, method = homes[step]
-    broken: Any = Crashing(getattr(shell, part), method, after=after)
+    broken: Any = Crashing(getattr(shell, part), method, after=after, times=times)
     return dataclasses.replace(shell, **{part: broken})
 
 
 class Crashing:
-    """Stands before one part of the shell; its method breaks once."""
+    """Stands before one part of the shell; its method breaks so often."""
 
-    def __init__(self, real: Any, method: str, *, after: bool) -> None:
-        self._real, self._method, self._after, self._armed = real, method, after, True
+    def __init__(self, real: Any, method: str, *, after: bool, times: int) -> None:
+        self._real, self._method, self._after, self._left = real, method, after, times
 
     def __getattr__(self, name: str) -> Any:
-        if name != self._method or not self._armed:
+        if name != self._method or not self._left:
             return getattr(self._real, name)
 
         async def breaks(*args: Any, **kwargs: Any) -> Any:
-            self._armed = False
+            self._left -= 1
             if self._after:
                 await getattr(self._real, name)(*args, **kwargs)
             raise Unavailable("the connection broke")
@@ -311,7 +311,7 @@ async def test_an_attempt_unconfirmed_for_a_day_is_never_sent_again_but_parked_a
 
 async def test_a_claim_whose_sender_never_came_back_is_not_sent_again_after_a_day(rig: Rig) -> None:
     """Accepted, and then the machine was gone before anything was written down."""
-    stop_after_send = crash_once(rig.shell, "append", after=False)
+    stop_after_send = crash_once(rig.shell, "append", after=False, times=1_000)
     stop = asyncio.Event()
     task = asyncio.create_task(Consumer(rig.broker, work(stop_after_send), stop=stop).run())
     await rig.wake()
@@ -359,7 +359,7 @@ async def test_a_settled_email_whose_facts_were_lost_is_not_sent_again(rig: Rig)
     assert (await rig.email()).end is None
     async with sending(rig):
         await rig.wake(Timer.at(EMAIL, at(seconds=-1)))
-        await eventually(lambda: _has_fact(rig, EmailUnknown), timeout=20)
+        await eventually(lambda: _has_fact(rig, EmailUnknown))
     assert rig.provider.accepted == {EMAIL: 1}
 
 
@@ -434,7 +434,7 @@ async def test_a_call_wanted_again_while_its_wake_up_was_put_aside_is_armed(rig:
     confirming = dataclasses.replace(rig.shell, timers=timers)
     async with sending(rig, shell=confirming):
         await rig.wake(timer)
-        await eventually(lambda: _has_fact(rig, EmailSent), timeout=8)
+        await eventually(lambda: _has_fact(rig, EmailSent))
     assert rig.provider.accepted == {timer.email_id: 1}
 
 

@@ -33,9 +33,9 @@ async def fired_messages(broker: Broker, timer: Timer) -> int:
 
 
 async def test_an_armed_timer_fires_at_its_time_and_its_key_is_gone(broker: Broker) -> None:
-    timers, timer = Timers(broker), in_seconds(1)
+    timers, timer = Timers(broker), in_seconds(2)
     await timers.arm(timer)
-    assert await timers.pending() == [timer]
+    assert await timers.pending() == [timer] or time.time() >= timer.due, "it is listed until it is due"
     await eventually(lambda: _has_fired(timers, timer))
     assert time.time() >= timer.due
     assert await timers.pending() == []
@@ -63,12 +63,13 @@ async def test_arming_again_changes_nothing(broker: Broker) -> None:
 async def test_a_purged_timer_does_not_fire_not_even_after_the_server_was_killed(
     broker: Broker, nats_server: NatsServer
 ) -> None:
-    timers, timer, later = Timers(broker), in_seconds(2), in_seconds(3, "email-2")
+    timers, timer, later = Timers(broker), in_seconds(6), in_seconds(7, "email-2")
     await timers.arm(timer)
     await timers.arm(later)
     await timers.purge(timer)
+    assert time.time() < timer.due, "purged too late to show anything"
     await nats_server.restart(signal.SIGKILL)
-    await eventually(lambda: _has_fired(timers, later), timeout=10)
+    await eventually(lambda: _has_fired(timers, later))
     assert await fired_messages(broker, timer) == 0
 
 
@@ -80,7 +81,7 @@ async def test_a_timer_due_while_the_server_is_down_fires_when_it_is_back(
     await nats_server.stop()
     await eventually(lambda: _is_past(timer))
     await nats_server.start()
-    await eventually(lambda: _has_fired(timers, timer), timeout=10)
+    await eventually(lambda: _has_fired(timers, timer))
 
 
 async def _is_past(timer: Timer) -> bool:

@@ -69,7 +69,7 @@ async def test_a_timers_bucket_without_schedules_is_refused(bare_broker: Broker)
 
 
 async def test_an_old_server_is_refused_with_the_version_found_and_needed(tmp_path: Path) -> None:
-    async with NatsServer(tmp_path, binary=OLD) as server, connect(server.url, name="test", patience_s=5) as broker:
+    async with NatsServer(tmp_path, binary=OLD) as server, connect(server.url, name="test", patience_s=20) as broker:
         for attempt in (topology.init, topology.require):
             with pytest.raises(topology.OldServer, match=r"2\.11\.11 has JetStream API level 1.*needs 2\.12 or newer"):
                 await attempt(broker)
@@ -78,11 +78,11 @@ async def test_an_old_server_is_refused_with_the_version_found_and_needed(tmp_pa
 
 async def test_a_stream_whose_flags_an_old_server_dropped_is_refused_until_it_is_put_right(tmp_path: Path) -> None:
     """It accepts the stream, drops what it does not know, acknowledges every put and never fires."""
-    async with NatsServer(tmp_path, binary=OLD) as server, connect(server.url, name="test", patience_s=5) as broker:
+    async with NatsServer(tmp_path, binary=OLD) as server, connect(server.url, name="test", patience_s=20) as broker:
         timers = next(config for config in topology.streams() if config.name == STREAM)
         made = await broker.js.add_stream(timers)
         assert not made.config.allow_msg_schedules
-    async with NatsServer(tmp_path) as server, connect(server.url, name="test", patience_s=5) as broker:
+    async with NatsServer(tmp_path) as server, connect(server.url, name="test", patience_s=20) as broker:
         with pytest.raises(topology.Incomplete, match=r"bucket timers cannot fire timers.*dripstream init --apply"):
             await topology.init(broker)
         await topology.init(broker, apply=True)

@@ -71,7 +71,7 @@ async def test_one_trace_goes_from_the_webhook_to_notion(
         return lines >= EXPECTED and any(each[-2:] == SHOWN and each[:2] == STORED for each in lines)
 
     async with httpx.AsyncClient(base_url=url) as client:
-        await eventually(lambda: answers(client), timeout=10)
+        await eventually(lambda: answers(client))
         answer = await client.post("/webhook/christmas-signup", json=FORM, headers=TRACEPARENT)
     assert answer.status_code == 202
     await eventually(complete, timeout=30)

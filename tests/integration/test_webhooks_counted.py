@@ -82,7 +82,7 @@ async def test_while_the_broker_is_away_counts_are_kept_and_then_told_once(
             await tally.tell(within_s=0.2)
         assert [each["event"] for each in logs].count("webhooks_not_counted") == 2
         await nats_server.start()
-        await eventually(lambda: answers(broker), timeout=15)
+        await eventually(lambda: answers(broker))
         await tally.tell()
         await tally.tell()
     [fact] = await told(broker)

@@ -29,8 +29,6 @@ from tests.waiting import eventually, is_idle
 
 PATHS: Mapping[Kind, str] = {"discord": "/discord/api/webhooks/12/t0ken", "slack": "/slack/services/T0/B0/t0ken"}
 LIMITS = Limits(late=timedelta(minutes=15), lag=timedelta(minutes=10), no_signups=timedelta(hours=24))
-SOON_S = 1.0
-"""How soon what a killed process had in hand comes again, instead of half a minute."""
 
 
 @dataclass
@@ -63,14 +61,17 @@ class Room:
 
     def poster(self, **options: Any) -> Poster:
         where = target(f"{self.sandbox.url}{PATHS[self.kind]}")
-        poster = Poster(where, **({"gap_s": 0, "timeout_s": 5.0} | options))
+        poster = Poster(where, **({"gap_s": 0, "timeout_s": 15.0} | options))
         self.posters.append(poster)
         return poster
 
     async def prepare(self) -> None:
-        """The consumer is there; what a killed process had in hand comes again soon."""
+        """The consumer is there."""
         await _made_ready(self.broker)
-        config = replace(topology.NOTIFIER.config, ack_wait=SOON_S)
+
+    async def redeliver_soon(self) -> None:
+        """What a killed process had in hand comes again after a second, and not after half a minute."""
+        config = replace(topology.NOTIFIER.config, ack_wait=1.0)
         await self.broker.js.add_consumer(topology.NOTIFIER.stream, config)
 
     @asynccontextmanager
@@ -97,11 +98,11 @@ class Room:
         async def said() -> bool:
             return len(self.chat) >= number
 
-        await eventually(said, timeout=10)
+        await eventually(said)
 
     async def is_done(self) -> None:
         """Every signup was settled."""
-        await eventually(lambda: is_idle(self.broker, topology.NOTIFIER), timeout=15)
+        await eventually(lambda: is_idle(self.broker, topology.NOTIFIER))
 
     def watch(self, *alerts: str, limits: Limits = LIMITS) -> "Watching":
         questions = {alert: QUESTIONS[alert] for alert in alerts}

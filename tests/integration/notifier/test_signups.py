@@ -84,13 +84,14 @@ async def test_a_stop_between_post_and_note_doubles_it_once_and_not_at_once(room
     """The chat has it, and the notifier dies before it hears so: told again after a while, and never a third time."""
     held = Fault(api="discord", action="timeout_after_accept", delay_s=30)
     room.sandbox.add_fault(held)
+    await room.redeliver_soon()
     await sign_up(room, "ada")
     async with room.open(timeout_s=60) as notifier:
         await room.has_said(1)
         notifier.cancel()
     with capture_logs() as logs:
         async with room.open():
-            await eventually(lambda: said(logs, "retry"), timeout=10)
+            await eventually(lambda: said(logs, "retry"))
             assert len(room.chat) == 1  # it may be under way elsewhere
     assert "just now" in next(line["reason"] for line in logs if line["event"] == "retry")
     await forget_the_wait(room)
@@ -178,7 +179,7 @@ async def test_a_deleted_webhook_pauses_the_notifier_with_one_line_and_a_new_one
     with capture_logs() as logs:
         async with room.open():
             await sign_up(room, "ada", "bob", "cleo")
-            await eventually(lambda: is_paused(room), timeout=10)
+            await eventually(lambda: is_paused(room))
             pause = await paused(room.broker, topology.NOTIFIER)
     assert gone.used == 1
     assert pause

@@ -236,10 +236,10 @@ async def test_the_brokers_absence_is_told_and_its_return(nats_server: NatsServe
     watching = room.watch("SenderPaused")
     assert await watching.look() == []
     await nats_server.stop()
-    await eventually(lambda: is_connected(room.broker, wanted=False), timeout=10)
+    await eventually(lambda: is_connected(room.broker, wanted=False))
     assert await watching.look(5) == ["BrokerAway"]
     await nats_server.start()
-    await eventually(lambda: is_connected(room.broker, wanted=True), timeout=20)
+    await eventually(lambda: is_connected(room.broker, wanted=True))
     assert await watching.look(3) == ["BrokerAway: over"]
 
 

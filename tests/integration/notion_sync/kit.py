@@ -21,6 +21,7 @@ from services.sandbox.app import Sandbox
 from services.sandbox.seed import BUSINESSX_DB_ID, EMAIL_SEQUENCE_DB_ID
 from services.settings import ROOT, Settings
 from tests.factories import ADA, CAMPAIGN, NOW
+from tests.waiting import SOON_S
 
 ME = contact_id(ADA)
 SEQUENCE_KEY, CONTACT_KEY = f"sequence.{ME}.{CAMPAIGN}", f"contact.{ME}"
@@ -98,7 +99,7 @@ def counts(sandbox: Sandbox) -> tuple[int, int]:
 
 async def until(condition: Callable[[], bool]) -> None:
     """The stand-in gives no signal when a call arrives."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(SOON_S):
         while not condition():  # noqa: ASYNC110
             await asyncio.sleep(0.005)
 
@@ -124,7 +125,7 @@ class Watched:
         consumers = [Consumer(broker, self.watch(work(shell)), stop=stop) for shell in shells]
         running = [asyncio.create_task(consumer.run()) for consumer in consumers]
         try:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 while self.done < until:
                     self._changed.clear()
                     await self._changed.wait()

@@ -111,7 +111,7 @@ async def test_an_older_view_never_stays_on_the_page(broker: Broker, make_shell:
 
     older = view(make_email_sent("email-1"))
     newer = view(make_email_sent("email-1"), make_email_sent("email-2"))
-    sandbox.add_fault(Fault("notion", "slow", Match("PATCH"), delay_s=0.3))
+    sandbox.add_fault(Fault("notion", "slow", Match("PATCH"), delay_s=3))
     late = asyncio.create_task(upsert(older, one))
     await until(lambda: any(fault.used for fault in sandbox.state.faults.all))
     assert isinstance(await upsert(newer, other), Done)

@@ -23,7 +23,7 @@ from services.notion_sync.templates import TemplatesShell, keep_templates, sync_
 from services.sandbox.faults import Fault, Match
 from tests.factories import CAMPAIGN
 from tests.integration.templates.kit import ONE, Office
-from tests.waiting import eventually
+from tests.waiting import SOON_S, eventually
 
 KEY = key_of(CAMPAIGN, ONE)
 Logs = list[Any]
@@ -288,5 +288,5 @@ async def test_a_cancellation_that_gets_lost_ends_the_looking_all_the_same(shell
     looking = asyncio.create_task(keep_templates(dataclasses.replace(shell, notion=deaf), every_s=3_600))
     await deaf.asked.wait()
     looking.cancel()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(SOON_S):
         await asyncio.gather(looking, return_exceptions=True)
