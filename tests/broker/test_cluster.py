@@ -47,7 +47,7 @@ async def cluster(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Clu
 async def broker(cluster: Cluster) -> AsyncIterator[Broker]:
     """All nodes up, everything in place and empty."""
     await cluster.start()
-    async with connect(cluster.url, name="test", patience_s=10) as broker:
+    async with connect(cluster.url, name="test", patience_s=20) as broker:
         await topology.init(broker, replicas=3)
         await cluster.settled()
         await empty(broker)
@@ -106,7 +106,7 @@ async def test_a_node_lost_for_good_is_replaced_under_its_name(cluster: Cluster,
 async def test_a_leader_whose_replica_is_moved_elsewhere_loses_nothing(tmp_path: Path) -> None:
     """What `nats stream cluster peer-remove` does; it needs a fourth node to move to."""
     people, postman = People(), Postman()
-    async with Cluster(tmp_path, nodes=4) as cluster, connect(cluster.url, name="test", patience_s=10) as broker:
+    async with Cluster(tmp_path, nodes=4) as cluster, connect(cluster.url, name="test", patience_s=20) as broker:
         await topology.init(broker, replicas=3)
         async with working(cluster.url, postman), asyncio.TaskGroup() as tasks:
             coming = tasks.create_task(sign_up_many(broker, people, names("m", 100), over_s=6))

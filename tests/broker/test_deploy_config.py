@@ -137,7 +137,7 @@ async def monitored(node: Node) -> dict[str, Any]:
 @pytest.mark.parametrize("max_bytes", [-1, 1024**2], ids=["of the broker", "of the stream"])
 async def test_at_its_limit_it_refuses_new_facts_and_forgets_none(tmp_path: Path, max_bytes: int) -> None:
     """The limit of a stream is not ours: somebody may set one by hand."""
-    async with one(tmp_path, space="2MB") as node, connect(node.url, name="test", patience_s=5) as broker:
+    async with one(tmp_path, space="2MB") as node, connect(node.url, name="test", patience_s=20) as broker:
         await topology.init(broker)
         config = (await broker.js.stream_info(subjects.EVENTS)).config
         await broker.js.update_stream(replace(config, max_bytes=max_bytes))
@@ -159,7 +159,7 @@ async def fill(log: EventLog) -> int:
 
 async def test_a_stop_for_maintenance_lets_everything_end(tmp_path: Path) -> None:
     """SIGUSR2, lame duck: the node takes no more clients, lets those it has go, and ends by itself."""
-    async with one(tmp_path) as node, connect(node.url, name="test", patience_s=5) as broker:
+    async with one(tmp_path) as node, connect(node.url, name="test", patience_s=20) as broker:
         await topology.init(broker)
         await EventLog(broker).append(make_signup())
         node.retire()

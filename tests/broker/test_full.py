@@ -42,7 +42,7 @@ class Site:
 @asynccontextmanager
 async def site(url: str, *, replicas: int = 1) -> AsyncIterator[Site]:
     people, postman = People(), Postman()
-    async with connect(url, name="test", patience_s=5) as broker:
+    async with connect(url, name="test", patience_s=20) as broker:
         await topology.init(broker, replicas=replicas)
         async with working(url, postman), running(broker) as ingest:
             yield Site(broker, ingest, people, postman)

@@ -59,7 +59,7 @@ async def lost(tmp_path_factory: pytest.TempPathFactory) -> Yesterday:
     people, postman, now = People(), Postman(), datetime.now(UTC).replace(microsecond=0)
     async with (
         Node(tmp_path_factory.mktemp("lost")) as node,
-        connect(node.url_of("operator"), name="test", patience_s=5) as broker,
+        connect(node.url_of("operator"), name="test", patience_s=20) as broker,
     ):
         await topology.init(broker)
         log = EventLog(broker)
@@ -83,7 +83,7 @@ def yesterday(lost: Yesterday) -> Yesterday:
 
 
 async def test_a_restored_backup_has_the_facts_it_was_made_of(tmp_path: Path, yesterday: Yesterday) -> None:
-    async with Node(tmp_path / "new") as node, connect(node.url_of("operator"), name="test", patience_s=5) as broker:
+    async with Node(tmp_path / "new") as node, connect(node.url_of("operator"), name="test", patience_s=20) as broker:
         await restored(broker, yesterday)
         tags = [fact.tag for fact in await EventLog(broker).history(contact_id(BEFORE))]
         assert tags == ["signup_received", "email_sent"]
@@ -102,7 +102,7 @@ async def restored(broker: Broker, yesterday: Yesterday) -> None:
 
 async def test_without_setting_aside_an_email_goes_out_twice(tmp_path: Path, yesterday: Yesterday) -> None:
     """Why the runbook has that step: the log of yesterday does not know what was sent since."""
-    async with Node(tmp_path / "new") as node, connect(node.url_of("operator"), name="test", patience_s=5) as broker:
+    async with Node(tmp_path / "new") as node, connect(node.url_of("operator"), name="test", patience_s=20) as broker:
         await restored(broker, yesterday)
         async with working(node.url_of("operator"), yesterday.postman):
             await eventually(lambda: sent_twice(yesterday), timeout=60)
@@ -117,11 +117,11 @@ async def test_the_commands_of_the_runbook_do_the_same(tmp_path: Path) -> None:
     if not shutil.which("nats"):
         pytest.skip("nats is not installed: .ci/run builds it with Go")
     first, second = [block for block in shell_blocks() if "nats stream" in block]
-    async with Node(tmp_path / "lost") as node, connect(node.url_of("operator"), name="test", patience_s=5) as broker:
+    async with Node(tmp_path / "lost") as node, connect(node.url_of("operator"), name="test", patience_s=20) as broker:
         await topology.init(broker)
         await EventLog(broker).append(make_signup(EARLY))
         await runs(first, tmp_path, node)
-    async with Node(tmp_path / "new") as node, connect(node.url_of("operator"), name="test", patience_s=5) as broker:
+    async with Node(tmp_path / "new") as node, connect(node.url_of("operator"), name="test", patience_s=20) as broker:
         await runs(second, tmp_path, node)
         checks = {check.name: check.state for check in await topology.init(broker)}
         assert [checks[name] for name in ("EVENTS", "PARKED", "sends", "pages", "templates")] == ["as wanted"] * 5
@@ -146,7 +146,7 @@ async def runs(script: str, folder: Path, node: Node) -> None:
 async def test_by_the_runbook_nothing_of_yesterday_is_sent_again(tmp_path: Path, yesterday: Yesterday) -> None:
     """What may have been sent waits for a person, what cannot have been goes out, each exactly once."""
     campaigns, postman = {CAMPAIGN: campaign()}, yesterday.postman
-    async with Node(tmp_path / "new") as node, connect(node.url_of("operator"), name="test", patience_s=5) as broker:
+    async with Node(tmp_path / "new") as node, connect(node.url_of("operator"), name="test", patience_s=20) as broker:
         await restored(broker, yesterday)
         count, _ = await set_aside(broker, campaigns, Pace(), until=yesterday.lost_at, now=datetime.now(UTC))
         assert await set_aside(broker, campaigns, Pace(), until=yesterday.lost_at, now=datetime.now(UTC)) == (0, [])
@@ -166,12 +166,12 @@ async def test_by_the_runbook_nothing_of_yesterday_is_sent_again(tmp_path: Path,
 async def test_the_chat_hears_no_signup_of_the_backup_again_and_once_more_what_still_stands(tmp_path: Path) -> None:
     """Why `KV_alerts` is not in a backup: the notifier's consumer starts from new."""
     async with Sandbox(options=UNLIMITED) as sandbox:
-        async with Node(tmp_path / "lost") as node, connect(node.url, name="test", patience_s=5) as broker:
+        async with Node(tmp_path / "lost") as node, connect(node.url, name="test", patience_s=20) as broker:
             await topology.init(broker)
             await broker.publish("parked.scheduler.events.x.1", b"{}")
             assert await told(broker, sandbox, EARLY) == ["CRITICAL signup", "MessagesParked"]
             taken = [await backup(broker, stream) for stream in KEPT]
-        async with Node(tmp_path / "new") as node, connect(node.url, name="test", patience_s=5) as broker:
+        async with Node(tmp_path / "new") as node, connect(node.url, name="test", patience_s=20) as broker:
             for each in taken:
                 await restore(broker, each)
             await topology.init(broker)

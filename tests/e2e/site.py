@@ -140,7 +140,7 @@ async def started(machine: Machine, **environment: str) -> AsyncIterator[Site]:
 @asynccontextmanager
 async def broker_of(machine: Machine, data: Path | None = None) -> AsyncIterator[Broker]:
     """The one the machine's programs talk to, or the one that keeps its data in another folder."""
-    async with connect(machine.nats_url if data is None else embedded_url(data), name="test", patience_s=10) as broker:
+    async with connect(machine.nats_url if data is None else embedded_url(data), name="test", patience_s=20) as broker:
         yield broker
 
 

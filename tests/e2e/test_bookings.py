@@ -67,7 +67,7 @@ async def shows(site: Site, email: str, status: str) -> None:
     async def shown() -> bool:
         return (await row_of(site, email)).get("Booking Status") == status
 
-    await eventually(shown, timeout=20)
+    await eventually(shown)
 
 
 def calendar_entry(mail: Mail) -> Any:
@@ -143,7 +143,7 @@ async def test_a_trigger_stops_what_the_campaign_says_it_stops(up: Site, here: M
     async def nothing_pending() -> bool:
         return (await here.run("pending", "--json")).out == ""
 
-    await eventually(nothing_pending, timeout=15)
+    await eventually(nothing_pending)
     unknown = await here.run("trigger", "christmas-2025", "married", email)
     assert unknown.code == 1
     assert "known: paid" in unknown.err

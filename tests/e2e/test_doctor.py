@@ -171,7 +171,7 @@ async def test_a_full_disk_is_found(healthy: Machine, tmp_path: Path) -> None:
     require_disks(tmp_path)
     with Disk(tmp_path, megabytes=64) as small:
         async with NatsServer(small.path / "nats") as server:
-            async with connect(server.url, name="test", patience_s=5) as broker:
+            async with connect(server.url, name="test", patience_s=20) as broker:
                 await topology.init(broker)
             await asyncio.to_thread(small.fill)
             answer, found = await examined(healthy, DRIPSTREAM_DATA_DIR=str(small.path))
@@ -183,7 +183,7 @@ async def test_a_full_disk_is_found(healthy: Machine, tmp_path: Path) -> None:
 
 async def test_a_full_store_is_found(healthy: Machine, tmp_path: Path) -> None:
     async with NatsServer(tmp_path / "nats", options={"max_file_store": "16MB"}) as server:
-        async with connect(server.url, name="test", patience_s=5) as broker:
+        async with connect(server.url, name="test", patience_s=20) as broker:
             await topology.init(broker)
             await fill_store(broker)
         answer, found = await examined(healthy, NATS_URL=server.url)
@@ -194,7 +194,7 @@ async def test_a_full_store_is_found(healthy: Machine, tmp_path: Path) -> None:
 
 async def test_a_store_that_fills_is_found_before_it_refuses(healthy: Machine, tmp_path: Path) -> None:
     async with NatsServer(tmp_path / "nats", options={"max_file_store": "16MB"}) as server:
-        async with connect(server.url, name="test", patience_s=5) as broker:
+        async with connect(server.url, name="test", patience_s=20) as broker:
             await topology.init(broker)
             await filled(broker, 14 * 1024**2)
         answer, found = await examined(healthy, NATS_URL=server.url, NATS_MAX_FILE_STORE="16MB")

@@ -46,7 +46,7 @@ def here(tmp_path: Path, node: Node) -> Iterator[Machine]:
 
 @pytest.fixture
 async def broker(node: Node) -> AsyncIterator[Broker]:
-    async with connect(node.url, name="test", patience_s=10) as made:
+    async with connect(node.url, name="test", patience_s=20) as made:
         yield made
 
 
@@ -183,7 +183,7 @@ async def test_the_operator_may_do_what_every_command_does(here: Machine, broker
         await running.has_sent(1)
         tail = here.start("tail", "--since", "1h")
         answers = {command: await here.run(*command.split(), within_s=60) for command in COMMANDS}
-        await eventually(lambda: has_said(tail, "operator_held"), timeout=20)
+        await eventually(lambda: has_said(tail, "operator_held"))
         assert await tail.stop(signal.SIGINT) == 0
     assert [line for line in refused(node) if "authentication" not in line] == []  # doctor tries to get in without
     assert "user operator may do as the operator needs" in answers.pop("doctor").out  # what else it finds is not ours

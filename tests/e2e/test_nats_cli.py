@@ -78,7 +78,7 @@ async def ran(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[list[Ra
                 answer = await site.webhooks.post(SIGNUP, json={**PEOPLE[0].form(), "email": "ada@example.com"})
                 answer.raise_for_status()
                 await site.has_sent(1)
-                async with connect(node.url, name="test", patience_s=10) as broker:
+                async with connect(node.url, name="test", patience_s=20) as broker:
                     await broker.nc.publish(UNREADABLE, b'{"type": "signup_received"}')
                     for durable in topology.DURABLES:
                         await eventually(lambda each=durable: is_idle(broker, each), timeout=30)  # type: ignore[misc]

@@ -54,7 +54,7 @@ async def test_a_test_of_a_deleted_webhook_fails_and_shows_no_address(here: Mach
 async def test_up_runs_it_where_a_webhook_is_set_and_says_so(here: Machine, chat: Sandbox) -> None:
     async with started(here, NOTIFY_WEBHOOK_URL=webhook(chat)) as up:
         await up.sign_up(MARIA)
-        await eventually(lambda: has_said(chat, 1), timeout=20)
+        await eventually(lambda: has_said(chat, 1))
     assert MARIA.first_name in chat.chat()[0].text
     [program] = here.programs
     assert "notifier  discord form, 127.0.0.1" in program.out
@@ -80,11 +80,11 @@ async def test_killed_between_post_and_note_it_comes_back_without_a_second_post_
     """The chat has it and its answer was never heard: that much the next notifier can read on the broker."""
     async with started(here) as up:
         notifier = here.start("notifier", NOTIFY_WEBHOOK_URL=webhook(chat), DRIPSTREAM_LOG="json")
-        await eventually(lambda: has_logged(notifier, '"started"'), timeout=20)
-        await eventually(lambda: has_consumer(here), timeout=20)
+        await eventually(lambda: has_logged(notifier, '"started"'))
+        await eventually(lambda: has_consumer(here))
         chat.add_fault(HELD)
         await up.sign_up(MARIA)
-        await eventually(lambda: has_said(chat, 1), timeout=20)
+        await eventually(lambda: has_said(chat, 1))
         await notifier.kill()
         again = here.start("notifier", NOTIFY_WEBHOOK_URL=webhook(chat), DRIPSTREAM_LOG="json")
         await eventually(lambda: has_logged(again, "it may have been posted just now"), timeout=60)

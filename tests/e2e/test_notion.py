@@ -158,7 +158,7 @@ async def test_beside_a_running_product_check_knows_renamed_columns(up: Site, br
     async def remembered() -> bool:
         return bool(await remade(broker_of_up).ids(EMAIL_SEQUENCE))
 
-    await eventually(remembered, timeout=20)
+    await eventually(remembered)
     columns = f"/_control/notion/databases/{EMAIL_SEQUENCE_DB_ID}/columns"
     (await up.sandbox.post(columns, json={"rename": {"Segment": "[b]Gruppe"}})).raise_for_status()
     answer = await up.machine.run("notion", "check")

@@ -116,7 +116,7 @@ async def test_who_is_held_in_notion_gets_nothing_until_the_tick_is_taken_off(of
     async def held() -> bool:
         return set((await statuses()).values()) <= {"sent", "held"} and "held" in (await statuses()).values()
 
-    await eventually(held, timeout=15)
+    await eventually(held)
     sent = await office.count()
     [first] = [row for row in await office.rows(QUEUE) if row["Email Number"] == sent + 1]
     due = datetime.fromisoformat(str(first["Scheduled Time"]))

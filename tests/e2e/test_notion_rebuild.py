@@ -130,7 +130,7 @@ async def test_interrupted_it_goes_on_when_it_is_run_again(office: Machine, sand
         return sum(len(rows) for rows in sandbox.notion_rows().values()) >= 3
 
     running = office.start("notion", "rebuild", NOTION_RATE_LIMIT="10")
-    await eventually(begun, timeout=20)
+    await eventually(begun)
     assert await running.stop(signal.SIGINT, within_s=20) == 130
     assert "it goes on where it was" in running.err
     assert (await office.run("notion", "rebuild")).code == 0

@@ -136,7 +136,7 @@ async def test_facts_are_shown_live_until_somebody_interrupts(slow: Site) -> Non
     tail = slow.machine.start("tail", "--type", "operator_hurried", "--type", "service_paused", "--since", "1h")
     await ok(slow, "pause", "notion-sync", "--for", "1h", *BY)
     await ok(slow, "resume", "notion-sync")
-    await eventually(lambda: says(tail, "notion_sync until"), timeout=20)
+    await eventually(lambda: says(tail, "notion_sync until"))
     assert await tail.stop(signal.SIGINT) == 0
     assert "@" not in tail.out
     assert "Traceback" not in tail.err
@@ -197,7 +197,7 @@ async def test_an_email_sent_now_while_the_sender_is_paused_goes_once_when_it_go
     assert (again["changed"], again["email_id"]) == (False, hurried["email_id"])
     before = len(await slow.mails(MARIA))
     await ok(slow, "resume", *BY)
-    await eventually(lambda: slow_sent(slow, before + 1), timeout=20)
+    await eventually(lambda: slow_sent(slow, before + 1))
     assert [mail.idempotency_key for mail in await slow.mails(MARIA)].count(hurried["email_id"]) == 1
 
 

@@ -39,7 +39,7 @@ async def test_a_killed_up_leaves_no_nats_server_and_the_next_one_sends_the_rest
         await mid_journey(up)
         assert len(fast.processes("nats-server")) == 1
         await fast.programs[0].kill()
-    await eventually(lambda: nothing_runs(fast), timeout=10)
+    await eventually(lambda: nothing_runs(fast))
     async with started(fast) as up:
         await all_is_right(up)
 

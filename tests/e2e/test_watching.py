@@ -46,8 +46,8 @@ async def journey(up: Site, broker_of_up: Broker) -> Journey:
     refused = await up.webhooks.post("/webhook/christmas-signup", json={"email": "not an address", "first_name": "Eve"})
     assert refused.status_code == 400
     await up.has_finished(MARIA, TOM)
-    await eventually(lambda: is_at_rest(broker_of_up), timeout=20)
-    await eventually(lambda: has_handled_all(broker_of_up), timeout=20)
+    await eventually(lambda: is_at_rest(broker_of_up))
+    await eventually(lambda: has_handled_all(broker_of_up))
     page = (await up.webhooks.get("/metrics")).text
     facts = [
         each async for some in DirectReader(broker_of_up).pages(subjects.EVENTS, subjects.ALL_FACTS) for each in some

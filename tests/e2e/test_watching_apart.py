@@ -103,7 +103,7 @@ async def _whole_journey(outside: Site) -> None:
         assert answer.status_code == status, (path, answer.text)
     async with broker_of(outside.machine) as broker:
         await eventually(lambda: is_at_rest(broker), timeout=60)
-        await eventually(lambda: has_handled_all(broker), timeout=20)
+        await eventually(lambda: has_handled_all(broker))
 
 
 def _webhooks() -> list[tuple[str, dict[str, Any], int]]:
@@ -151,7 +151,7 @@ async def test_one_trace_goes_through_every_process(watched: Watched) -> None:
     async def complete() -> bool:
         return watched.traces.steps(THEIRS) - MAY_BE == STEPS
 
-    await eventually(complete, timeout=20)
+    await eventually(complete)
     (first,) = [span for span in watched.traces.spans if span.trace_id == THEIRS and span.name == "webhook"]
     assert first.parent == THEIR_SPAN
     assert len([span for span in watched.traces.spans if span.trace_id == THEIRS and span.name == "resend"]) == 7

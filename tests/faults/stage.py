@@ -123,7 +123,7 @@ class Stage:
     @asynccontextmanager
     async def scheduling(self, shell: scheduler.Shell | None = None) -> AsyncIterator[None]:
         """A running scheduler with its sweep, over a connection of its own; what is in hand is finished at the end."""
-        async with connect(self.server.url, name="scheduler", patience_s=5) as broker:
+        async with connect(self.server.url, name="scheduler", patience_s=20) as broker:
             mine = shell or self.scheduler_shell(broker)
             async with until_left(
                 lambda stop: Consumer(broker, scheduler.work(mine), stop=stop).run(),
@@ -134,7 +134,7 @@ class Stage:
     @asynccontextmanager
     async def sending(self, *, slots: int = 8) -> AsyncIterator[None]:
         """A running sender, likewise."""
-        async with connect(self.server.url, name="sender", patience_s=5) as broker:
+        async with connect(self.server.url, name="sender", patience_s=20) as broker:
             work = sender.work(self.sender_shell(broker), slots=slots)
             async with until_left(lambda stop: Consumer(broker, work, stop=stop).run()):
                 yield
@@ -166,7 +166,7 @@ class Stage:
 
 @asynccontextmanager
 async def stage(server: NatsServer, campaign: Campaign, post: Post | None = None) -> AsyncIterator[Stage]:
-    async with connect(server.url, name="test", patience_s=5) as broker:
+    async with connect(server.url, name="test", patience_s=20) as broker:
         await topology.init(broker)
         yield Stage(server, broker, campaign, post or Post())
 

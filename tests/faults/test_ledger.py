@@ -33,7 +33,7 @@ async def test_a_claim_that_expired_stays_gone_and_its_email_sent_once_when_the_
     office.provider.forget_keys()
     for _ in range(times):
         await nats_server.restart(signal.SIGKILL)
-    async with connect(nats_server.url, name="again", patience_s=10) as anew:
+    async with connect(nats_server.url, name="again", patience_s=20) as anew:
         assert await Claims(anew).get(EMAIL) is None
         await Timers(anew).arm(Timer.at(EMAIL, at()))
         after = replace(office, broker=anew)

@@ -169,7 +169,7 @@ async def test_signups_are_refused_with_retry_after_when_the_store_is_full_and_n
         taken, refused = await flood(client, played)
     small_disk.options["max_file"] = "64MB"
     await small_disk.restart()
-    async with connect(small_disk.url, name="test", patience_s=5) as broker, running(broker) as client:
+    async with connect(small_disk.url, name="test", patience_s=20) as broker, running(broker) as client:
         assert await stored(broker) == len(taken)
         assert await posted(client, refused) == [202] * len(refused)
         assert await stored(broker) == len(taken) + len(refused)

@@ -52,7 +52,7 @@ async def test_a_scheduler_that_dies_after_k_of_seven_timers_leaves_exactly_seve
 
 async def die_after(k: int, played: Stage) -> None:
     """A scheduler that stops dead: what it had in hand is neither finished nor given back."""
-    async with connect(played.server.url, name="doomed", patience_s=5) as broker:
+    async with connect(played.server.url, name="doomed", patience_s=20) as broker:
         timers: Any = Dying(Timers(broker), k)
         shell = replace(played.scheduler_shell(broker), timers=timers)
         doomed = asyncio.create_task(Consumer(broker, scheduler.work(shell), stop=asyncio.Event()).run())
@@ -137,7 +137,7 @@ async def test_an_email_accepted_but_not_recorded_when_the_ledger_is_lost_reache
         assert len(unrecorded) == 2
         await rebuild(played)
         async with played.scheduling(), played.sending():
-            await eventually(lambda: all_recorded(played, facts[0].contact, 2), timeout=20)
+            await eventually(lambda: all_recorded(played, facts[0].contact, 2))
         assert played.post.accepted == unrecorded
         assert [len(played.post.bodies[key]) for key in unrecorded] == [2, 2]
         assert all(len(set(played.post.bodies[key])) == 1 for key in unrecorded)
@@ -145,7 +145,7 @@ async def test_an_email_accepted_but_not_recorded_when_the_ledger_is_lost_reache
 
 async def send_without_recording(played: Stage, *, emails: int) -> None:
     """The provider has them; before that can be written down the sender is gone."""
-    async with connect(played.server.url, name="doomed", patience_s=5) as broker:
+    async with connect(played.server.url, name="doomed", patience_s=20) as broker:
         events: Any = Mute(EventLog(broker), emails)
         shell = replace(played.sender_shell(broker), events=events)
         doomed = asyncio.create_task(Consumer(broker, sender.work(shell), stop=asyncio.Event()).run())
