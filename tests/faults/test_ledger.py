@@ -47,6 +47,7 @@ async def has_expired(broker: Broker) -> bool:
 
 
 async def nothing_is_left(broker: Broker) -> bool:
+    """Neither armed nor fired; asked in the order in which it goes from one to the other."""
     timers = Timers(broker)
-    waiting = [*await timers.fired(), *await timers.pending()]
+    waiting = [*await timers.pending(), *await timers.fired()]
     return all(timer.email_id != EMAIL for timer in waiting)

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,7 +14,7 @@ from contracts.facts import AnyFact
 from eventlog.connection import Broker
 from services.notion_sync import api
 from services.notion_sync.turns import HOLD_S
-from services.notion_sync.upsert import CLOSED_S
+from services.notion_sync.upsert import CLOSED_S, WRONG_S
 from services.sandbox.faults import Action, Fault, Match
 from services.sandbox.options import UNLIMITED, SandboxOptions
 from services.sandbox.seed import EMAIL_SEQUENCE_DATA_SOURCE_ID, EMAIL_SEQUENCE_DB_ID
@@ -54,8 +54,9 @@ def fault(action: Action, match: Match = ANYTHING, **more: Any) -> Fault:
     return Fault("notion", action, match, **more)
 
 
-async def minutes_passed(stage: Stage, began: datetime, minutes: float) -> bool:
-    return stage.clock() >= began + timedelta(minutes=minutes)
+def seconds_since(stage: Stage, began: datetime) -> float:
+    """By the clock of the stage, which a machine that stands still lets run on."""
+    return (stage.clock() - began).total_seconds()
 
 
 # --- told to wait
@@ -77,7 +78,7 @@ async def test_told_to_wait_the_whole_service_waits_and_goes_on_by_itself(
             waits.append(each.at)
     for start in waits:
         asked = [each for each in stage.requests() if start < each.at < start + timedelta(seconds=after_s)]
-        assert len(asked) < SLOTS
+        assert len(asked) < 2 * SLOTS, "no more than what was on its way; twenty people would ask many times that"
     assert await stage.differences() == []
 
 
@@ -132,10 +133,10 @@ async def test_a_notion_that_is_away_is_asked_rarely_and_everything_is_caught_up
         while stage.clock() < began + timedelta(minutes=5):
             await stage.append(make_email_sent(dice.choice(STEPS), dice.choice(crowd(30))))
             await asyncio.sleep(0.02)
-        asked = len(stage.requests())
+        asked, away_s = len(stage.requests()), seconds_since(stage, began)
         stage.sandbox.state.faults.clear()
         await stage.caught_up()
-    assert asked <= SLOTS * (len(HOLD_S) + 5 * 60 / HOLD_S[-1])
+    assert asked <= SLOTS * (len(HOLD_S) + away_s / HOLD_S[-1])
     assert await stage.differences() == []
 
 
@@ -182,6 +183,7 @@ async def test_a_column_that_is_changed_and_put_right_again_is_filled_in_every_r
         with capture_logs() as logs:
             await stage.append(make_email_sent(email=before[0]), *(make_signup(email) for email in after))
             await stage.shows(CONTACTS, 12)  # the other database goes on
+            await eventually(lambda: says(logs, "notion_database_does_not_fit"))
         named = {tuple(log["problems"]) for log in logs if log["event"] == "notion_database_does_not_fit"}
         assert named == {(problem,)}
         assert len(stage.rows()[SEQUENCES]) == 6
@@ -190,19 +192,24 @@ async def test_a_column_that_is_changed_and_put_right_again_is_filled_in_every_r
     assert await stage.differences() == []
 
 
+async def says(logs: Sequence[Mapping[str, Any]], event: str) -> bool:
+    return any(log["event"] == event for log in logs)
+
+
 async def test_a_database_that_is_not_shared_for_a_while_holds_up_only_itself(stage: Stage) -> None:
     await stage.append(*(make_signup(email) for email in crowd(5)))
     async with stage.at_work():
         await stage.caught_up()
         stage.sandbox.options = SandboxOptions(notion_rate=None, notion_unshared=(EMAIL_SEQUENCE_DB_ID,))
-        asked = len(stage.requests())
+        asked, began = len(stage.requests()), stage.clock()
         with capture_logs() as logs:
             await stage.append(*(make_email_sent(email=email) for email in crowd(5)))
             await stage.append(*(make_signup(email) for email in crowd(5, "q")))
             await stage.shows(CONTACTS, 10)
-        assert any(log["event"] == "notion_database_does_not_fit" for log in logs)
+            await eventually(lambda: says(logs, "notion_database_does_not_fit"))
         assert not any(log["event"] == "notion_page_gone" for log in logs)
-        assert len([each for each in stage.requests()[asked:] if each.status == 404]) < 5 * SLOTS
+        missed = [each for each in stage.requests()[asked:] if each.status == 404]
+        assert len(missed) < 5 * SLOTS * (1 + seconds_since(stage, began) / WRONG_S)
         stage.sandbox.options = UNLIMITED
         await stage.caught_up()
     assert await stage.differences() == []
@@ -215,12 +222,17 @@ async def test_a_revoked_token_stops_everything_until_it_is_given_back(stage: St
         stage.sandbox.add_fault(fault("status", status=401, times=ALWAYS))
         began = stage.clock()
         await stage.append(*(make_email_sent(email=email) for email in crowd(10)))
-        await eventually(lambda: minutes_passed(stage, began, 5), timeout=30)
-        refused = len(stage.requests(status=401))
-        assert 2 <= refused <= SLOTS * (1 + 5 * 60 / CLOSED_S)
+        await eventually(lambda: was_refused(stage, began))
+        refused, closed_s = len(stage.requests(status=401)), seconds_since(stage, began)
+        assert refused <= SLOTS * (1 + closed_s / CLOSED_S)
         stage.sandbox.state.faults.clear()
         await stage.caught_up()
     assert await stage.differences() == []
+
+
+async def was_refused(stage: Stage, began: datetime) -> bool:
+    """For five minutes, and more than once."""
+    return seconds_since(stage, began) >= 300 and len(stage.requests(status=401)) >= 2
 
 
 async def test_a_page_thrown_away_is_left_alone_and_is_right_again_after_it_was_restored(stage: Stage) -> None:
