@@ -25,6 +25,9 @@ from tests.unit.ingest.forms import FORM
 from tests.waiting import eventually
 
 COUNT = 50
+FULL_S = 15
+"""Several times what it takes to arm them all and to fill the store."""
+
 MAILED_S = 120
 """The table's bound, from the moment there is room again."""
 
@@ -96,7 +99,7 @@ async def test_three_full_nodes_are_given_room_one_after_the_other(tmp_path: Pat
 
 async def come_due(here: Site, *, full: Callable[[], Awaitable[None]]) -> None:
     """Everybody's first email is armed; then there is no room; then it is due."""
-    await sign_up_many(here.broker, here.people, names("p", COUNT), over_s=0, in_s=8)
+    await sign_up_many(here.broker, here.people, names("p", COUNT), over_s=0, in_s=FULL_S)
     await eventually(lambda: armed(here), timeout=60)
     await full()
     last = max(here.people.due.values())

@@ -56,7 +56,7 @@ async def lost(tmp_path_factory: pytest.TempPathFactory) -> Yesterday:
 
     LATER's second email comes due when the broker is away.
     """
-    people, postman, now = People(), Postman(), datetime.now(UTC).replace(microsecond=0)
+    people, postman = People(), Postman()
     async with (
         Node(tmp_path_factory.mktemp("lost")) as node,
         connect(node.url_of("operator"), name="test", patience_s=20) as broker,
@@ -64,14 +64,18 @@ async def lost(tmp_path_factory: pytest.TempPathFactory) -> Yesterday:
         await topology.init(broker)
         log = EventLog(broker)
         async with working(node.url_of("operator"), postman):
+            now = datetime.now(UTC).replace(microsecond=0)
+            second, third = now + timedelta(seconds=12), now + timedelta(seconds=24)
             await people.sign_up(log, EARLY, now)
-            await people.sign_up(log, BEFORE, now - DAY + timedelta(seconds=8))
-            await people.sign_up(log, LATER, now - DAY + timedelta(seconds=16))
+            await people.sign_up(log, BEFORE, second - DAY)
+            await people.sign_up(log, LATER, third - DAY)
             await mailed(3, postman)
             taken = [await backup(broker, stream) for stream in KEPT]
+            assert datetime.now(UTC) < second, "too slow a machine to make a backup in time"
             await people.sign_up(log, AFTER, now)
             await mailed(5, postman)
         lost_at = datetime.now(UTC)
+        assert lost_at < third, "too slow a machine to lose the broker in time"
     postman.forget_keys()  # 24 h have passed: the provider would accept the same email again
     return Yesterday(taken, postman, lost_at)
 
