@@ -17,7 +17,7 @@ from tests.deploy.programs import certificate, program
 from tests.waiting import eventually
 
 HOST = "hooks.example.com"
-START_S, STOP_S = 20, 10
+START_S, STOP_S = 60, 20
 
 
 @dataclass(frozen=True)

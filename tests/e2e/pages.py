@@ -11,7 +11,7 @@ from services.settings import ROOT
 from tests.e2e.processes import DRIPSTREAM, Machine
 
 BLOCK = re.compile(r"^```(\w+)(?: title=\"([^\"\n]+)\")?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-SECONDS = 20
+SECONDS = 60
 MISSING = [name for name in ("bash", "curl", "openssl") if shutil.which(name) is None]
 TYPED = pytest.mark.skipif(bool(MISSING), reason=f"{''.join(MISSING[:1])} is not installed: pages are typed with it")
 

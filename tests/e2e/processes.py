@@ -18,7 +18,7 @@ DRIPSTREAM = Path(sys.executable).parent / "dripstream"
 PASSED_ON = ("LD_LIBRARY_PATH", "PYTHONPATH", "TMPDIR")
 """What an interpreter may need; nothing else is inherited."""
 
-START_S, STOP_S = 30, 10
+START_S, STOP_S = 60, 20
 LAST_LINES = 15
 
 

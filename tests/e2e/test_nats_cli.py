@@ -25,7 +25,7 @@ NATS = shutil.which("nats")
 PAGE = ROOT / "docs" / "nats-cli.md"
 UNREADABLE = "events.cnobody.signup_received.christmas-2025.x"
 TIMED_OUT = 124
-PAGE_S = 60
+PAGE_S = 180
 PROMISED = (
     *("context add", "context select", "kv ls", "kv get", "kv watch", "stream view", "sub", "req"),
     *("consumer report", "consumer info", "consumer pause", "consumer resume", "micro ls", "micro info", "micro stats"),

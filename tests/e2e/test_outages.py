@@ -9,6 +9,7 @@ import re
 import signal
 import time
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,12 +23,14 @@ from tests.e2e.conftest import FASTER
 from tests.e2e.people import MARIA
 from tests.e2e.processes import Program, machine
 from tests.e2e.site import Site, broker_of, each_email_was_sent_once, is_at_rest, site
+from tests.frozen import frozen, frozen_processes
 from tests.waiting import eventually
 
 OUTAGE_S = float(os.environ.get("DRIPSTREAM_OUTAGE_S", "12"))
 NOTICED_S = 30
 WORKERS = ("scheduler", "sender", "notion-sync")
 SAID = re.compile("nats_disconnected|did not answer|not connected")
+WATCHED_S = 5
 SPIN = 0.25
 """The share of a core that waiting may cost; what it costs is printed."""
 
@@ -75,28 +78,25 @@ async def plant(tmp_path: Path) -> AsyncIterator[Plant]:
 
 @pytest.mark.parametrize("kind", ["down", "frozen"])
 async def test_an_outage_is_outlived_without_a_restart_a_loss_or_a_double(plant: Plant, kind: str) -> None:
-    assert await plant.site.sign_up(MARIA)
-    await plant.site.has_sent(3)
+    await plant.site.begins(MARIA)
     pids, outage_s = {name: each.pid for name, each in plant.programs.items()}, max(OUTAGE_S, 1)
 
-    began = time.monotonic()
-    await (plant.nats.stop(signal.SIGKILL) if kind == "down" else freeze(plant.nats))
-    await eventually(plant.all_are_unready, timeout=NOTICED_S)
-    noticed_s = time.monotonic() - began
-    before, at = plant.cpu_s(), time.monotonic()
-    refused = await plant.site.webhooks.post(
-        "/webhook/christmas-signup", json=MARIA.again(email="b@example.com").form()
-    )
-    assert refused.status_code == 503
-    assert refused.headers["retry-after"]
-    await asyncio.sleep(max(0.0, outage_s - (time.monotonic() - began)))
-    waited = time.monotonic() - at
-    shares = {name: (spent - before[name]) / waited for name, spent in plant.cpu_s().items()}
-
-    sent = await plant.site.count()
-    await (plant.nats.start() if kind == "down" else thaw(plant.nats))
+    async with down(plant.nats) if kind == "down" else frozen(plant.nats):
+        began = time.monotonic()
+        await eventually(plant.all_are_unready, timeout=NOTICED_S)
+        noticed_s = time.monotonic() - began
+        before, at = plant.cpu_s(), time.monotonic()
+        refused = await plant.site.webhooks.post(
+            "/webhook/christmas-signup", json=MARIA.again(email="b@example.com").form()
+        )
+        assert refused.status_code == 503
+        assert refused.headers["retry-after"]
+        await asyncio.sleep(max(WATCHED_S, outage_s - noticed_s))
+        waited = time.monotonic() - at
+        shares = {name: (spent - before[name]) / waited for name, spent in plant.cpu_s().items()}
+        sent = await plant.site.count()
     back = time.monotonic()
-    await plant.site.has_sent(sent + 1)
+    await plant.site.has_sent(min(sent + 1, 7))  # all, where this machine stood still before the outage
     first_s = time.monotonic() - back
     print(f"{kind} {outage_s:g} s: noticed in {noticed_s:.1f} s, mail {first_s:.1f} s after the return, cpu {shares}")
 
@@ -115,23 +115,16 @@ async def test_a_machine_that_slept_sends_what_came_due_meanwhile_once(plant: Pl
     """Everything stops in the middle of what it was doing, and the broker is the last to wake."""
     assert await plant.site.sign_up(MARIA)
     await plant.site.has_sent(2)
-    everything = [plant.nats.pid or 0, *(each.pid for each in plant.programs.values())]
-    for pid in everything:
-        os.kill(pid, signal.SIGSTOP)
-    await asyncio.sleep(min(OUTAGE_S, 12))
-    for pid in reversed(everything):
-        os.kill(pid, signal.SIGCONT)
+    async with frozen_processes(plant.nats.pid or 0, *(each.pid for each in plant.programs.values())):
+        await asyncio.sleep(min(OUTAGE_S, 12))
     await plant.site.has_finished(MARIA, timeout=120)
     async with broker_of(plant.site.machine) as broker:
         await eventually(lambda: is_at_rest(broker), timeout=2 * topology.ACK_WAIT_S)
         await each_email_was_sent_once(plant.site, broker, MARIA)
 
 
-async def freeze(nats: NatsServer) -> None:
-    assert nats.pid
-    os.kill(nats.pid, signal.SIGSTOP)
-
-
-async def thaw(nats: NatsServer) -> None:
-    assert nats.pid
-    os.kill(nats.pid, signal.SIGCONT)
+@asynccontextmanager
+async def down(nats: NatsServer) -> AsyncIterator[None]:
+    await nats.stop(signal.SIGKILL)
+    yield
+    await nats.start()

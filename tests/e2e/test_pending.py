@@ -69,7 +69,7 @@ async def test_pending_names_each_email_and_its_time(slow: Site, person: Person)
     (first,) = [mail.accepted_at for mail in await slow.mails(person)]
     for hours, each in zip(HOURS, mine, strict=True):
         late = datetime.fromisoformat(each["due"]) - (first + timedelta(hours=hours))
-        assert abs(late) < timedelta(seconds=10)
+        assert abs(late) < timedelta(minutes=5), "of hours"
 
 
 async def test_the_table_shows_the_same_keys(slow: Site) -> None:
@@ -96,5 +96,5 @@ async def test_pending_works_with_the_address_of_the_broker_too(slow: Site) -> N
 @pytest.mark.skipif(NATS is None, reason="nats is not installed: .ci/run builds it with Go")
 async def test_the_nats_cli_lists_the_same_keys(slow: Site) -> None:
     command = [str(NATS), "--server", slow.machine.nats_url, "kv", "ls", TIMERS]
-    answer = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10)  # noqa: ASYNC221, S603
+    answer = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)  # noqa: ASYNC221, S603
     assert sorted(answer.stdout.split()) == sorted(each["key"] for each in await listed(slow))

@@ -79,19 +79,19 @@ def taken() -> Iterator[int]:
 
 @pytest.mark.parametrize("option", ["--port", "--sandbox-port"])
 async def test_a_taken_port_is_one_clear_line_and_exit_1(here: Machine, taken: int, option: str) -> None:
-    answer = await here.run("up", option, str(taken), within_s=10)
+    answer = await here.run("up", option, str(taken))
     assert_refused(answer, str(taken), "in use")
     assert here.processes() == []
 
 
 async def test_ingest_alone_on_a_taken_port_says_so(here: Machine, taken: int) -> None:
     async with started(here):
-        answer = await here.run("ingest", "--port", str(taken), within_s=10)
+        answer = await here.run("ingest", "--port", str(taken))
     assert_refused(answer, str(taken), "in use")
 
 
 async def test_the_sandbox_alone_on_a_taken_port_says_so(here: Machine, taken: int) -> None:
-    assert_refused(await here.run("sandbox", "--sandbox-port", str(taken), within_s=10), str(taken), "in use")
+    assert_refused(await here.run("sandbox", "--sandbox-port", str(taken)), str(taken), "in use")
 
 
 async def test_without_a_broker_a_service_says_what_is_missing(here: Machine) -> None:

@@ -113,7 +113,7 @@ async def test_an_answer_that_does_not_come_is_not_waited_for(
     module: Path, broker: Broker, ingest: httpx.AsyncClient
 ) -> None:
     async with between(ingest, Fault(0, is_silent=True), Fault(0, is_silent=True, is_stored=True)) as middle:
-        said = await send(module, middle.url, timeoutMs=1500)
+        said = await send(module, middle.url, timeoutMs=4000)
     assert said["duplicate"] is True
     assert len(middle.ids) == 3
     assert len(set(middle.ids)) == 1
