@@ -81,8 +81,10 @@ class Site:
         (await self.sandbox.post("/_control/faults", json=fault)).raise_for_status()
 
     async def begins(self, person: Person, sent: int = 3) -> list[str]:
-        """Somebody signs up and gets the first so many emails, but not all, however long that takes here: until then the
-        provider has no time for the last one. What other faults struck meanwhile, which are over with that.
+        """Somebody signs up and gets the first so many emails, but not all, however long that takes here.
+
+        Until then the provider has no time for the last one. What is given back: the other faults that struck
+        meanwhile, which are over with that.
         """
         first, last = {person.email_id(step) for step in STEPS[:sent]}, person.email_id(STEPS[-1])
 
