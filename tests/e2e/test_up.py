@@ -9,7 +9,7 @@ import pytest
 
 from tests.e2e.people import MARIA
 from tests.e2e.processes import Answer, Machine, Program
-from tests.e2e.site import Site, started
+from tests.e2e.site import started
 
 STOP_S = 5
 SECRET = "whsec_" + "c2VjcmV0" * 4
@@ -63,11 +63,7 @@ async def test_a_second_up_on_the_same_folder_is_refused(here: Machine) -> None:
     async with started(here) as first:
         answer = await here.run("up", "--port", "0", "--sandbox-port", "0")
         assert_refused(answer, f"another dripstream runs on {here.data}", "--data-dir")
-        await still_serves(first)
-
-
-async def still_serves(site: Site) -> None:
-    assert (await site.webhooks.get("/ready")).status_code == 200
+        await first.ready()
 
 
 @pytest.fixture

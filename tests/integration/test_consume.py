@@ -453,7 +453,7 @@ async def test_stopping_finishes_what_is_in_hand_and_gives_back_the_rest(broker:
         await both.wait()
     assert done == begun
     assert len(done) in {2, 4}
-    await broker.nc.flush()
+    await broker.ping()
     seen = Recorder()
     async with consuming(broker, seen):
         await eventually(lambda: settled(broker))

@@ -22,7 +22,9 @@ from tests.waiting import SOON_S, eventually
 
 
 @pytest.fixture
-async def ingest(broker: Broker) -> AsyncIterator[httpx.AsyncClient]:
+async def ingest(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[httpx.AsyncClient]:
+    """Patient: what it says of a broker that answers does not depend on how soon."""
+    monkeypatch.setattr(ready, "PATIENCE_S", 60.0)
     async with running(broker) as client:
         yield client
 

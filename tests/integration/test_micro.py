@@ -298,8 +298,8 @@ async def test_what_was_asked_before_a_stop_is_answered(nats_server: NatsServer)
         async with registered(answers, "test", "a test", slow):
             for each in (b"first", b"second"):
                 await asks.nc.publish(question("slow"), each, reply=inbox)
-            await asks.nc.flush()
-            await answers.nc.flush()  # both have arrived
+            await asks.ping()
+            await answers.ping()  # both have arrived; a `flush` would overtake them
             await begun.wait()
             asyncio.get_running_loop().call_later(0.1, go_on.set)  # while it is leaving
         told = [json.loads((await subscription.next_msg(timeout=SOON_S)).data) for _ in range(2)]

@@ -205,7 +205,7 @@ async def test_an_inbox_that_the_user_may_not_hear_is_said_at_once(node: Node) -
 async def test_the_operator_may_ask_services_and_they_may_answer_once(node: Node) -> None:
     async with as_user(node, "operator") as operator, as_user(node, "scheduler") as scheduler:
         answering = await scheduler.nc.subscribe("dripstream.pending", cb=_answer_twice)
-        await scheduler.nc.flush()
+        await scheduler.ping()  # after the subscription, which `flush` would overtake
         heard = await operator.nc.subscribe(operator.nc.new_inbox())
         await operator.nc.publish("dripstream.pending", b"", reply=heard.subject)
         assert (await heard.next_msg(timeout=SOON_S)).data == b"first"

@@ -58,7 +58,7 @@ async def listening(broker: Broker) -> AsyncIterator[None]:
     for durable in topology.DURABLES:
         call = f"{broker.api}.CONSUMER.MSG.NEXT.{durable.stream}.{durable.name}"
         await broker.nc.publish(call, b'{"batch": 1, "expires": 60000000000}', reply=inbox)
-    await broker.nc.flush()
+    await broker.ping()  # after the requests, which `flush` would overtake
     yield
     await subscription.unsubscribe()
 
