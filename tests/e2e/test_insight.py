@@ -109,7 +109,7 @@ async def test_a_target_that_is_not_held_is_exit_code_1(site: Machine, broker: B
 async def test_facts_of_a_newer_version_are_said_to_be_left_out(site: Machine, broker: Broker) -> None:
     await happen(broker, make_signup())
     contact = make_signup().contact
-    await broker.nc.request(f"events.{contact}.from_the_future.x", b'{"type": "from_the_future"}', timeout=5)
+    await broker.nc.request(f"events.{contact}.from_the_future.x", b'{"type": "from_the_future"}', timeout=20)
     answer = await site.run("stats", "--json")
     assert answer.code == 1
     assert "left out: 1 people" in answer.err

@@ -149,7 +149,7 @@ async def send_without_recording(played: Stage, *, emails: int) -> None:
         events: Any = Mute(EventLog(broker), emails)
         shell = replace(played.sender_shell(broker), events=events)
         doomed = asyncio.create_task(Consumer(broker, sender.work(shell), stop=asyncio.Event()).run())
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await events.silent.wait()
         await broker.nc.close()
         doomed.cancel()

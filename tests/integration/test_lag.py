@@ -40,7 +40,7 @@ async def append(broker: Broker, number: int) -> None:
 async def handle(broker: Broker, number: int, *, done: bool) -> None:
     """Take so many messages and be done with them, or put them off for a minute."""
     subscription = await broker.js.pull_subscribe_bind(NOTION_SYNC.name, NOTION_SYNC.stream)
-    for msg in await subscription.fetch(number, timeout=5):
+    for msg in await subscription.fetch(number, timeout=20):
         await (msg.ack_sync() if done else msg.nak(delay=60))
     await subscription.unsubscribe()
 

@@ -317,5 +317,5 @@ async def sender_has_work(broker: Broker) -> bool:
 
 async def take_and_ack(broker: Broker) -> None:
     subscription = await broker.js.pull_subscribe_bind(subjects.SENDER, STREAM)
-    for message in await subscription.fetch(1, timeout=5):
+    for message in await subscription.fetch(1, timeout=20):
         await message.ack_sync()

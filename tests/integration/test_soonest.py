@@ -66,7 +66,7 @@ async def test_of_one_person_and_of_one_campaign(armed: Broker) -> None:
 async def test_keys_of_somebody_else_are_counted_and_not_told(armed: Broker) -> None:
     hour = subjects.hour_of(SPREAD[0].due_at)
     for name in (f"{hour}.a.b.c", f"{hour}.a.b.c.d.e.1", "2026.x.y.z"):
-        await armed.nc.request(subjects.kv_subject(subjects.TIMERS, name), b"{}", timeout=5)
+        await armed.nc.request(subjects.kv_subject(subjects.TIMERS, name), b"{}", timeout=20)
     assert await soonest(armed, 2, now=NOW) == (SPREAD[:2], 10)
 
 

@@ -135,7 +135,7 @@ async def test_a_restart_hands_out_at_once_what_was_in_hand(room: Room) -> None:
     """As `dripstream up` does it; a consumer that starts from new allows no reset to a number."""
     await sign_up(room, "ada", "bob")
     subscription = await room.broker.js.pull_subscribe_bind(topology.NOTIFIER.name, topology.NOTIFIER.stream)
-    await subscription.fetch(2, timeout=5)
+    await subscription.fetch(2, timeout=20)
     await subscription.unsubscribe()
     await topology.take_over(room.broker)
     info = await room.broker.js.consumer_info(topology.NOTIFIER.stream, topology.NOTIFIER.name)

@@ -172,7 +172,7 @@ async def test_the_service_runs_until_it_is_told_to_stop(
     await append(broker, make_signup())
     await until(lambda: counts(sandbox) == (1, 1))
     stop.set()
-    await asyncio.wait_for(running, timeout=5)
+    await asyncio.wait_for(running, timeout=20)
 
 
 async def test_the_service_stops_while_notion_keeps_it_waiting(
@@ -183,4 +183,4 @@ async def test_the_service_stops_while_notion_keeps_it_waiting(
     running = asyncio.create_task(run(broker, configure(), campaigns(), stop))
     await until(lambda: bool(sandbox.state.faults.all[0].used))
     stop.set()
-    await asyncio.wait_for(running, timeout=5)
+    await asyncio.wait_for(running, timeout=20)
