@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 from nats.js.errors import NotFoundError
 
-from eventlog.connection import Broker
+from eventlog.connection import Broker, Denied, Unavailable
 from eventlog.topology import ACK_WAIT_S, Durable
 
 SOON_S = ACK_WAIT_S * 2 / 3
@@ -15,11 +15,26 @@ came only because its message was delivered again has not come in time."""
 
 
 async def eventually(condition: Callable[[], Awaitable[bool]], *, timeout: float = SOON_S) -> None:  # noqa: ASYNC109
-    """Until the condition holds; an assertion that names it when it does not."""
+    """Until the condition holds; an assertion that names it when it does not.
+
+    Where a broker has not answered in its time, nothing is known yet.
+    """
     deadline = time.monotonic() + timeout
-    while not await condition():
+    while not await _holds(condition, deadline):
         assert time.monotonic() < deadline, f"did not happen within {timeout} s: {condition.__qualname__}"
         await asyncio.sleep(0.02)
+
+
+async def _holds(condition: Callable[[], Awaitable[bool]], deadline: float) -> bool:
+    """Errors: those of the condition; no answer only once the time is over."""
+    try:
+        return await condition()
+    except Denied:
+        raise
+    except (TimeoutError, Unavailable):
+        if time.monotonic() >= deadline:
+            raise
+        return False
 
 
 async def is_idle(broker: Broker, durable: Durable) -> bool:

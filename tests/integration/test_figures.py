@@ -40,7 +40,7 @@ async def page(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
     async with (
         watching(broker, {CAMPAIGN: campaign()}),
         health_server(broker, topology.SCHEDULER) as server,
-        httpx.AsyncClient(base_url=server.url) as client,
+        httpx.AsyncClient(base_url=server.url, timeout=60) as client,
     ):
         yield client
 
