@@ -4,8 +4,10 @@ import json
 from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any, Literal
 
 import httpx
+import pytest
 
 from contracts import subjects
 from contracts.operations import OPERATIONS
@@ -46,10 +48,7 @@ async def running(
 
 
 @asynccontextmanager
-async def shared_ingest(
-    folder: Path, settings: Settings | None = None
-) -> AsyncIterator[tuple[Broker, httpx.AsyncClient]]:
-    """With a nats-server of its own, for all tests of a module; each begins by emptying it."""
+async def _beside_a_broker(folder: Path, settings: Settings) -> AsyncIterator[tuple[Broker, httpx.AsyncClient]]:
     async with (
         NatsServer(folder / "nats", options={"sync_interval": "2m"}) as server,
         connect(server.url, name="test", patience_s=20) as broker,
@@ -59,9 +58,27 @@ async def shared_ingest(
             yield broker, client
 
 
-async def empty(broker: Broker) -> None:
-    """A purge; a stream deleted and made again at once was seen, on a busy machine, with its old messages."""
-    await broker.js.purge_stream(subjects.EVENTS)
+def one_ingest(scope: Literal["module", "package"] = "module", **values: object) -> tuple[Any, Any, Any]:
+    """Fixtures `shared, broker, ingest`: one ingest with a nats-server of its own, emptied before each test.
+
+    By a purge; a stream deleted and made again at once was seen, on a busy machine, with its old messages.
+    """
+
+    @pytest.fixture(scope=scope)
+    async def shared(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tuple[Broker, httpx.AsyncClient]]:
+        async with _beside_a_broker(tmp_path_factory.mktemp("ingest"), configured(**values)) as both:
+            yield both
+
+    @pytest.fixture
+    async def broker(shared: tuple[Broker, httpx.AsyncClient]) -> Broker:
+        await shared[0].js.purge_stream(subjects.EVENTS)
+        return shared[0]
+
+    @pytest.fixture
+    def ingest(shared: tuple[Broker, httpx.AsyncClient], broker: Broker) -> httpx.AsyncClient:
+        return shared[1]
+
+    return shared, broker, ingest
 
 
 async def stored(broker: Broker) -> int:

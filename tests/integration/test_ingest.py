@@ -11,26 +11,11 @@ from contracts import ids
 from eventlog.connection import Broker
 from eventlog.log import EventLog
 from tests.factories import ADA, CAMPAIGN
-from tests.integration.ingest import ROUTE, ROUTES, empty, padded, problem, running, shared_ingest, stored
+from tests.integration.ingest import ROUTE, ROUTES, one_ingest, padded, problem, running, stored
 from tests.unit.ingest.forms import FORM, NESTED, PERSON
 from tests.waiting import SOON_S
 
-
-@pytest.fixture(scope="module")
-async def shared(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tuple[Broker, httpx.AsyncClient]]:
-    async with shared_ingest(tmp_path_factory.mktemp("ingest")) as both:
-        yield both
-
-
-@pytest.fixture
-async def broker(shared: tuple[Broker, httpx.AsyncClient]) -> Broker:
-    await empty(shared[0])
-    return shared[0]
-
-
-@pytest.fixture
-def ingest(shared: tuple[Broker, httpx.AsyncClient], broker: Broker) -> httpx.AsyncClient:
-    return shared[1]
+shared, broker, ingest = one_ingest()
 
 
 async def test_a_signup_is_in_the_log_when_it_is_accepted(ingest: httpx.AsyncClient, broker: Broker) -> None:

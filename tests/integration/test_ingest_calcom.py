@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
@@ -17,30 +16,14 @@ from eventlog.log import EventLog
 from tests import calcom
 from tests.calcom import SECRET, SENT, START, UID, Body, raw, sign
 from tests.factories import ADA
-from tests.integration.ingest import configured, counted, empty, problem, shared_ingest, stored
+from tests.integration.ingest import counted, one_ingest, problem, stored
 from tests.unit.ingest.test_calcom_anything import guessed, mangled
 
 ROUTES = ["/webhook/calcom-booking", "/webhook/calcom"]
 ROUTE = ROUTES[0]
 BODY = raw(calcom.created())
 TIME = "2026-12-07T15:00:00Z"
-
-
-@pytest.fixture(scope="module")
-async def shared(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tuple[Broker, httpx.AsyncClient]]:
-    async with shared_ingest(tmp_path_factory.mktemp("ingest"), configured(calcom_webhook_secret=SECRET)) as both:
-        yield both
-
-
-@pytest.fixture
-async def broker(shared: tuple[Broker, httpx.AsyncClient]) -> Broker:
-    await empty(shared[0])
-    return shared[0]
-
-
-@pytest.fixture
-def ingest(shared: tuple[Broker, httpx.AsyncClient], broker: Broker) -> httpx.AsyncClient:
-    return shared[1]
+shared, broker, ingest = one_ingest(calcom_webhook_secret=SECRET)
 
 
 async def send(ingest: httpx.AsyncClient, body: Body | bytes, route: str = ROUTE) -> httpx.Response:

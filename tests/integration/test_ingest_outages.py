@@ -15,6 +15,7 @@ from services import http, ready
 from services.http import HttpServer
 from services.ingest.app import APPEND_S
 from services.ingest.server import ingest_server
+from tests.deliveries import body, raw
 from tests.frozen import frozen
 from tests.integration.ingest import CAMPAIGNS, ROUTE, configured, problem, running, stored
 from tests.unit.ingest.forms import FORM
@@ -97,6 +98,16 @@ async def test_unavailable_while_nats_is_away_and_fine_again_after(
     assert await stored(broker) == 0
     assert (await ingest.post(ROUTE, json=FORM)).status_code == 202
     assert await stored(broker) == 1
+
+
+async def test_what_resend_tells_is_asked_for_again_where_it_cannot_be_stored(
+    ingest: httpx.AsyncClient, nats_server: NatsServer
+) -> None:
+    await nats_server.stop()
+    answer = await ingest.post("/webhook/resend", content=raw(body("email.delivered")))
+    problem(answer, 503)
+    assert answer.headers["retry-after"] == "5"
+    assert (await ingest.post("/webhook/resend", content=raw(body("email.received")))).status_code == 200
 
 
 def watch(broker: Broker, away: asyncio.Event, back: asyncio.Event) -> None:

@@ -2,37 +2,19 @@
 
 import json
 import re
-from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from eventlog.connection import Broker
 from tests.factories import CAMPAIGN
-from tests.integration.ingest import ROUTE, TRIGGERS, configured, empty, problem, running, shared_ingest
+from tests.integration.ingest import ROUTE, TRIGGERS, configured, one_ingest, problem, running
 from tests.unit.ingest.forms import FORM
 
 OURS = "https://www.example.com"
-
-
-@pytest.fixture(scope="module")
-async def shared(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tuple[Broker, httpx.AsyncClient]]:
-    async with shared_ingest(tmp_path_factory.mktemp("ingest"), configured(cors_origins=(OURS,))) as both:
-        yield both
-
-
-@pytest.fixture
-async def broker(shared: tuple[Broker, httpx.AsyncClient]) -> Broker:
-    await empty(shared[0])
-    return shared[0]
-
-
-@pytest.fixture
-def ingest(shared: tuple[Broker, httpx.AsyncClient], broker: Broker) -> httpx.AsyncClient:
-    return shared[1]
+shared, broker, ingest = one_ingest(cors_origins=(OURS,))
 
 
 async def test_metrics_count_facts_and_refusals_by_route(ingest: httpx.AsyncClient) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import httpx
@@ -13,36 +12,24 @@ from hypothesis import strategies as st
 from contracts import ids
 from eventlog.connection import Broker
 from eventlog.log import EventLog
-from eventlog.server import NatsServer
 from journey.contact import fold
 from services.ingest.server import ingest_server
 from services.ingest.signature import BadSecret
 from tests import deliveries
 from tests.deliveries import SECRET, Body, bounced, clicked, raw, sign
 from tests.factories import ADA, make_email_id
-from tests.integration.ingest import CAMPAIGNS, configured, counted, empty, problem, running, shared_ingest, stored
+from tests.integration.ingest import CAMPAIGNS, configured, counted, one_ingest, problem, running, stored
 from tests.unit.ingest.test_resend import guessed
 
 ROUTE = "/webhook/resend"
 BODY = raw(deliveries.body("email.delivered"))
 EVERYWHERE = "0.0.0.0"  # noqa: S104
-
-
-@pytest.fixture(scope="module")
-async def shared(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tuple[Broker, httpx.AsyncClient]]:
-    async with shared_ingest(tmp_path_factory.mktemp("ingest"), configured(resend_webhook_secret=SECRET)) as both:
-        yield both
+shared, broker, ingest = one_ingest(resend_webhook_secret=SECRET)
 
 
 @pytest.fixture
-async def log(shared: tuple[Broker, httpx.AsyncClient]) -> EventLog:
-    await empty(shared[0])
-    return EventLog(shared[0])
-
-
-@pytest.fixture
-def ingest(shared: tuple[Broker, httpx.AsyncClient], log: EventLog) -> httpx.AsyncClient:
-    return shared[1]
+def log(broker: Broker) -> EventLog:
+    return EventLog(broker)
 
 
 async def send(ingest: httpx.AsyncClient, body: Body | bytes, webhook: str = "msg_1") -> httpx.Response:
@@ -254,17 +241,3 @@ async def test_a_secret_that_cannot_be_read_stops_the_start(broker: Broker) -> N
     with pytest.raises(BadSecret, match="RESEND_WEBHOOK_SECRET must be base64"):
         async with running(broker, configured(resend_webhook_secret="no base64!")):
             pass
-
-
-@pytest.fixture
-def stop(nats_server: NatsServer) -> Callable[[], Any]:
-    return nats_server.stop
-
-
-async def test_what_cannot_be_stored_is_asked_for_again(broker: Broker, stop: Callable[[], Any]) -> None:
-    async with running(broker) as client:
-        await stop()
-        answer = await client.post(ROUTE, content=BODY)
-        problem(answer, 503)
-        assert answer.headers["retry-after"] == "5"
-        assert (await client.post(ROUTE, content=raw(deliveries.body("email.received")))).status_code == 200

@@ -1,7 +1,6 @@
 """Where SIGNUP_WEBHOOK_SECRET is set, only signed webhooks count, and each of them once."""
 
 import json
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 import httpx
@@ -10,28 +9,12 @@ from standardwebhooks import Webhook
 
 from eventlog.connection import Broker
 from services.ingest.signature import BadSecret
-from tests.integration.ingest import ROUTE, ROUTES, configured, empty, padded, problem, running, shared_ingest, stored
+from tests.integration.ingest import ROUTE, ROUTES, configured, one_ingest, padded, problem, running, stored
 from tests.unit.ingest.forms import FORM
 
 SECRET = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"
 BODY = json.dumps(FORM).encode()
-
-
-@pytest.fixture(scope="module")
-async def shared(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tuple[Broker, httpx.AsyncClient]]:
-    async with shared_ingest(tmp_path_factory.mktemp("ingest"), configured(signup_webhook_secret=SECRET)) as both:
-        yield both
-
-
-@pytest.fixture
-async def broker(shared: tuple[Broker, httpx.AsyncClient]) -> Broker:
-    await empty(shared[0])
-    return shared[0]
-
-
-@pytest.fixture
-def ingest(shared: tuple[Broker, httpx.AsyncClient], broker: Broker) -> httpx.AsyncClient:
-    return shared[1]
+shared, broker, ingest = one_ingest(signup_webhook_secret=SECRET)
 
 
 def sign(body: bytes = BODY, *, secret: str = SECRET, **ago: float) -> dict[str, str]:

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -16,29 +15,13 @@ from contracts import ids
 from eventlog.connection import Broker
 from eventlog.log import EventLog
 from tests.factories import ADA, CAMPAIGN
-from tests.integration.ingest import TRIGGERS, configured, empty, problem, running, shared_ingest, stored
+from tests.integration.ingest import TRIGGERS, one_ingest, problem, running, stored
 from tests.unit.ingest.test_calcom_anything import anything
 
 SECRET = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"
 ROUTE = f"/webhook/trigger/{CAMPAIGN}/paid"
 BODY: dict[str, Any] = {"email": ADA, "first_name": "Ada", "id": "invoice-1042", "amount": 950}
-
-
-@pytest.fixture(scope="module")
-async def shared(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tuple[Broker, httpx.AsyncClient]]:
-    async with shared_ingest(tmp_path_factory.mktemp("ingest"), configured(signup_webhook_secret=SECRET)) as both:
-        yield both
-
-
-@pytest.fixture
-async def broker(shared: tuple[Broker, httpx.AsyncClient]) -> Broker:
-    await empty(shared[0])
-    return shared[0]
-
-
-@pytest.fixture
-def ingest(shared: tuple[Broker, httpx.AsyncClient], broker: Broker) -> httpx.AsyncClient:
-    return shared[1]
+shared, broker, ingest = one_ingest(signup_webhook_secret=SECRET)
 
 
 def sign(body: bytes, *, secret: str = SECRET, **ago: float) -> dict[str, str]:
