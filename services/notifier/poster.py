@@ -28,7 +28,7 @@ class Poster:
         self._turn = asyncio.Lock()
         self._gap_s = gap_s
         self._failures = 0
-        self._open_at = 0.0
+        self._open_at = self._next_at = 0.0
         self._shut: NotNow | Closed | None = None
 
     def shut(self) -> NotNow | Closed | None:
@@ -39,14 +39,14 @@ class Poster:
         return NotNow(left, self._shut.reason) if isinstance(self._shut, NotNow) else self._shut
 
     async def post(self, message: Message) -> Outcome:
-        """One post, in its turn."""
+        """One post, in its turn. The gap comes before it: how it ended has to be noted at once."""
         async with self._turn:
             if shut := self.shut():
                 return shut
+            await asyncio.sleep(self._next_at - time.monotonic())
             outcome = await self._ask(message)
+            self._next_at = time.monotonic() + self._gap_s
             self._learn(outcome)
-            if self._gap_s:
-                await asyncio.sleep(self._gap_s)
             return outcome
 
     async def close(self) -> None:
