@@ -4,7 +4,6 @@ A pytest plugin: `pytest -p tests.containers.broker_image tests/integration`, or
 how many were left out: those that use no broker, and those that stop or start one of their own.
 """
 
-import hashlib
 import os
 import re
 
@@ -13,10 +12,11 @@ import pytest
 from testcontainers.community.nats import NatsContainer
 
 from services.settings import ROOT
-from tests.containers.docker import docker
+from tests.containers.docker import TREE, docker
 
 os.environ.setdefault("TESTCONTAINERS_RYUK_DISABLED", "true")  # its image may not be at hand; we end what we start
-NAME = f"dripstream-test-broker-{hashlib.sha256(str(ROOT).encode()).hexdigest()[:6]}"
+NAME = f"dripstream-test-broker-{TREE}"
+PATIENCE_S = 600
 PINNED = re.search(r"image: (nats:\S+)", (ROOT / "deploy" / "compose.yml").read_text())
 
 
@@ -25,7 +25,7 @@ class BrokerImage:
 
     def __init__(self, image: str) -> None:
         self.image = image
-        self.container = NatsContainer(image).with_name(NAME).with_tmpfs_mount("/data")
+        self.container = NatsContainer(image, ready_timeout_secs=PATIENCE_S).with_name(NAME).with_tmpfs_mount("/data")
         self.container.with_command("--jetstream --store_dir /data --http_port 8222")
 
     def start(self) -> None:
@@ -44,7 +44,7 @@ class BrokerImage:
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """A run that never spoke to the container has shown nothing of it."""
         address = self.container.nats_management_uri().replace("nats://", "http://")
-        status = httpx.get(f"{address}/varz").raise_for_status().json()
+        status = httpx.get(f"{address}/varz", timeout=PATIENCE_S).raise_for_status().json()
         print(f"\n{self.image} is nats-server {status['version']}: {status['total_connections']} connections")
         if not status["total_connections"]:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED

@@ -11,8 +11,16 @@ from tests.containers.docker import IMAGE, Stack, build_image, docker, stack
 from tests.e2e.processes import Machine
 from tests.e2e.site import Site
 
-SLOW = {"TESTING_MODE": "true", "DRIPSTREAM_SPEEDUP": "12"}
-"""An email every five seconds: time enough to take things away in between."""
+MINUTE_S = 10
+"""A testing minute. A reminder that comes too late for its call is not sent, so this is how long the machine may stand
+still.
+"""
+
+SLOW = {"TESTING_MODE": "true", "DRIPSTREAM_SPEEDUP": f"{60 / MINUTE_S:g}"}
+"""An email every ten seconds: time enough to take things away in between."""
+
+ANSWER_S = 60
+"""How long an answer may take where the machine stands still for a while."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -50,8 +58,8 @@ async def site_of(of: Stack, folder: Path) -> AsyncIterator[Site]:
     machine = Machine(folder)
     machine.port, machine.sandbox_port = of.ingest_port, of.sandbox_port
     async with (
-        httpx.AsyncClient(base_url=f"http://127.0.0.1:{of.ingest_port}", timeout=15) as webhooks,
-        httpx.AsyncClient(base_url=f"http://127.0.0.1:{of.sandbox_port}", timeout=15) as sandbox,
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{of.ingest_port}", timeout=ANSWER_S) as webhooks,
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{of.sandbox_port}", timeout=ANSWER_S) as sandbox,
     ):
         yield Site(machine, webhooks, sandbox)
 

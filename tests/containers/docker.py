@@ -1,26 +1,38 @@
 """Docker as its users call it: the command line, and nothing behind it."""
 
 import hashlib
+import itertools
 import json
 import os
 import socket
 import subprocess
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from eventlog.server import free_port
 from services.settings import ROOT
 from tests.e2e.processes import Answer
 
-IMAGE = "dripstream:test"
+TREE = hashlib.sha256(str(ROOT).encode()).hexdigest()[:6]
+"""In every name that the engine knows: another checkout may run its tests on it at the same time."""
+
+IMAGE = f"dripstream:test-{TREE}"
 COMPOSE, CLUSTER = ROOT / "deploy" / "compose.yml", ROOT / "deploy" / "compose.cluster.yml"
 PROFILES = ("dev", "notify", "monitoring", "cli")
 PASSED_ON = ("PATH", "HOME", "DOCKER_HOST", "DOCKER_BUILDKIT", "DOCKER_CONFIG", "DOCKER_CERT_PATH", "DOCKER_TLS_VERIFY")
 """A setting of whoever runs the tests must not reach the stack."""
 
-BUILD_S, UP_S, RUN_S = 600, 180, 90
+BUILD_S, UP_S, RUN_S = 1800, 900, 600
+"""Only a hopeless run is ended by these. A command may stop containers one after the other, and each has a minute for
+it.
+"""
+
+FIRST_PORT, PORTS = 32_000, 768
+"""Below those that the kernel and the engine give to whoever asks for any, and above those of the other tests: a port
+must not become somebody else's while its container is away.
+"""
 
 
 def docker(*args: str, within_s: float = RUN_S, environment: Mapping[str, str] | None = None) -> Answer:
@@ -47,21 +59,22 @@ def _image_id() -> str:
     return docker("images", "-q", "--no-trunc", IMAGE).out.strip()
 
 
+_pairs = itertools.cycle(FIRST_PORT + (int(TREE, 16) + n) * 2 % PORTS for n in range(PORTS // 2))
+
+
 def free_pair() -> int:
-    """The first of two ports that follow each other."""
-    while True:
-        port = free_port()
-        try:
-            for each in (port, port + 1):
-                _bind(each)
-        except OSError:
-            continue
-        return port
+    """The first of two ports that follow each other; given to nobody else in this run."""
+    return next(port for port in itertools.islice(_pairs, PORTS // 2) if _is_free(port) and _is_free(port + 1))
 
 
-def _bind(port: int) -> None:
+def _is_free(port: int) -> bool:
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", port))
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the engine binds it
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 @dataclass
@@ -73,13 +86,12 @@ class Stack:
     files: Sequence[Any] = (COMPOSE,)
     settings: Mapping[str, str] = field(default_factory=dict)
     ingest_port: int = field(default_factory=free_pair)
-    sandbox_port: int = field(default_factory=free_port)
-    nats_port: int = field(default_factory=free_port)
+    sandbox_port: int = field(default_factory=free_pair)
+    nats_port: int = field(default_factory=free_pair)
 
     @property
     def project(self) -> str:
-        """Of this tree: another checkout may run its tests on the same engine."""
-        return f"dripstream-test-{self.name}-{hashlib.sha256(str(ROOT).encode()).hexdigest()[:6]}"
+        return f"dripstream-test-{self.name}-{TREE}"
 
     def compose(self, *args: str, within_s: float = RUN_S) -> Answer:
         files = [part for file in self.files for part in ("-f", str(file))]
@@ -119,6 +131,13 @@ class Stack:
     def running(self) -> dict[str, str]:
         """The ids of what goes on running, by service; one-shots are not among them."""
         return {each["Service"]: each["ID"] for each in self.containers() if each["State"] == "running"}
+
+    def says(self, service: str, text: str) -> None:
+        """Waits until it does: the engine writes down what a container said a moment after that."""
+        deadline = time.monotonic() + UP_S
+        while text not in (said := self.do("logs", "--no-color", service)):
+            assert time.monotonic() < deadline, f"{service} has not said {text!r}: {said[-2000:]}"
+            time.sleep(0.2)
 
     def config(self) -> dict[str, Any]:
         """What compose makes of the files."""

@@ -13,9 +13,9 @@ import pytest
 from standardwebhooks.webhooks import Webhook
 
 from services.settings import ROOT
-from tests.containers.docker import IMAGE, Stack, docker, stack
+from tests.containers.conftest import ANSWER_S
+from tests.containers.docker import IMAGE, UP_S, Stack, docker, stack
 from tests.e2e.people import MARIA
-from tests.waiting import eventually
 
 KEY = "whsec_" + base64.b64encode(b"a secret of thirty-two bytes, ok").decode()
 NEXT = f"{IMAGE}-next"
@@ -43,7 +43,7 @@ def production(image: str, secrets: Path) -> Iterator[Stack]:
     with stack(name="production", profiles=(), settings=settings) as made:
         replace(made, profiles=("dev",), settings={}).up("sandbox")
         made.up("ingest")
-        made.do("up", "-d", "--no-build", "sender", "notion-sync")
+        made.do("up", "-d", "--no-build", "sender", "notion-sync", within_s=UP_S)
         yield made
 
 
@@ -55,16 +55,16 @@ async def sign_up(production: Stack, *, key: str | None = KEY) -> httpx.Response
         headers |= {
             "webhook-id": "msg_1", "webhook-timestamp": str(int(now.timestamp())), "webhook-signature": signature
         }  # fmt: skip
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{production.ingest_port}") as client:
+    address = f"http://127.0.0.1:{production.ingest_port}"
+    async with httpx.AsyncClient(base_url=address, timeout=ANSWER_S) as client:
         return await client.post("/webhook/christmas-signup", content=body, headers=headers)
 
 
 def test_without_passwords_nothing_starts_and_it_is_said_what_to_do(image: str) -> None:
     with stack(name="bare", profiles=()) as bare:
         assert bare.compose("up", "-d", "--no-build", "--pull", "never").code != 0
-        said = bare.do("logs", "--no-color", "prepare")
-        assert "no password for NATS_INGEST_PASSWORD NATS_SCHEDULER_PASSWORD" in said
-        assert "make-secrets.sh" in said
+        bare.says("prepare", "no password for NATS_INGEST_PASSWORD NATS_SCHEDULER_PASSWORD")
+        bare.says("prepare", "make-secrets.sh")
         assert bare.running() == {}
 
 
@@ -75,7 +75,7 @@ def test_after_a_stack_of_developers_its_passwords_are_gone(image: str) -> None:
         tried.do("stop")
         later = Stack(tried.name, profiles=())
         assert later.compose("up", "-d", "--no-build", "--pull", "never").code != 0
-        assert "no password for NATS_INGEST_PASSWORD" in later.do("logs", "--no-color", "prepare")
+        later.says("prepare", "no password for NATS_INGEST_PASSWORD")
 
 
 async def test_signed_signups_are_taken_and_unsigned_ones_refused(production: Stack) -> None:
@@ -112,14 +112,10 @@ async def test_another_image_goes_on_with_what_is_stored(production: Stack) -> N
 
 
 @pytest.mark.parametrize(("service", "variable"), [("sender", "RESEND_API_KEY"), ("notion-sync", "NOTION_TOKEN")])
-async def test_a_forgotten_key_stops_its_service_and_is_named(production: Stack, service: str, variable: str) -> None:
+def test_a_forgotten_key_stops_its_service_and_is_named(production: Stack, service: str, variable: str) -> None:
     """Otherwise emails would go to a sandbox, and nobody would miss them."""
     assert "sandbox" in production.running()
-
-    async def said() -> bool:
-        return f"{variable} is not set, and no sandbox answers" in production.do("logs", "--no-color", service)
-
-    await eventually(said, timeout=60)
+    production.says(service, f"{variable} is not set, and no sandbox answers")
 
 
 def test_passwords_are_made_once_and_nobody_else_gets_at_them(tmp_path: Path) -> None:
