@@ -72,12 +72,13 @@ _known: list[Installed] = []
 
 
 def _stand_ins(machine: Server) -> None:
-    """The sandbox in the place of Resend and Notion, and something that is told alerts."""
+    """The sandbox in the place of Resend and Notion, and something that is told alerts; both answer."""
     machine("systemctl stop sandbox chat; rm -f /root/told")
-    machine.do(
-        "systemd-run --unit=sandbox -p WorkingDirectory=/root /opt/dripstream/current/venv/bin/dripstream sandbox"
-    )
-    machine.do(f"cat >/root/chat.py <<'EOF'{CHAT}EOF\nsystemd-run --unit=chat python3 /root/chat.py")
+    run = "systemd-run --collect -p WorkingDirectory=/root"
+    machine.do(f"{run} --unit=sandbox /opt/dripstream/current/venv/bin/dripstream sandbox")
+    machine.do(f"cat >/root/chat.py <<'EOF'{CHAT}EOF\n{run} --unit=chat python3 /root/chat.py")
+    for port in (8025, 8026):
+        machine.eventually(f"{PYTHON} -c \"import socket; socket.create_connection(('127.0.0.1', {port}), 60)\"")
 
 
 @pytest.fixture

@@ -1,17 +1,16 @@
 """A clean server to install on: a container in which systemd is process 1."""
 
-import hashlib
 import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from services.settings import ROOT
-from tests.containers.docker import docker
+from tests.containers.docker import TREE, docker
 from tests.e2e.processes import Answer
 
 IMAGE = "dripstream-test-server"
-NAME = f"{IMAGE}-{hashlib.sha256(str(ROOT).encode()).hexdigest()[:6]}"
+NAME = f"{IMAGE}-{TREE}"
 CHECKOUT = "/root/dripstream"
 PARTS = (
     "pyproject.toml", "requirements", "contracts", "journey", "eventlog", "services", "cli", "campaigns", "deploy",
@@ -22,7 +21,8 @@ PARTS = (
 RIGHTS = ("SYS_ADMIN", "SYS_PTRACE", "NET_ADMIN", "SYSLOG")
 """Beside those of every container: what systemd needs to shut its services in. `--privileged` may not be had."""
 
-BUILD_S, COMMAND_S, INSTALL_S = 300, 60, 420
+BUILD_S, COMMAND_S, INSTALL_S = 1800, 600, 1800
+"""Only a hopeless run is ended by these. To stop all of Dripstream may take a minute and a half by its units alone."""
 
 
 class Server:
@@ -44,9 +44,6 @@ class Server:
 
     def shows(self, unit: str, name: str) -> str:
         return self.do(f"systemctl show --property={name} --value {unit}").strip()
-
-    def logs(self, unit: str) -> str:
-        return self.do(f"journalctl --namespace=dripstream --no-pager --output=cat --unit={unit}")
 
     def eventually(self, command: str, *, within_s: float = COMMAND_S) -> str:
         """What it said once it succeeded."""
