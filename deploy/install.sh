@@ -257,7 +257,7 @@ report() {
 
 setting() { sed -nE "s/^$1=[\"']?([^\"']*)[\"']?\$/\1/p" /etc/dripstream/env | tail -1; }
 
-answers() { # answers SERVICE: within a minute
+answers() { # answers SERVICE: within three minutes, for a small machine starts all of them at once
   local host=127.0.0.1 port
   port=$(systemctl show --property=Environment "dripstream-$1.service" | sed -nE 's/.*DRIPSTREAM_HEALTH_PORT=([0-9]+).*/\1/p')
   if [[ ! $port ]]; then
@@ -266,7 +266,7 @@ answers() { # answers SERVICE: within a minute
     case $host in '' | 0.0.0.0) host=127.0.0.1 ;; ::) host='[::1]' ;; *:*) host="[$host]" ;; esac
   fi
   /opt/dripstream/current/venv/bin/python -I -S /opt/dripstream/current/deploy/systemd/nats_healthy.py \
-    --url "http://$host:${port:-8000}/health" --within 60
+    --url "http://$host:${port:-8000}/health" --within 180
 }
 
 install_all() {
