@@ -20,10 +20,10 @@ from eventlog.consume import Consumer
 from eventlog.log import EventLog
 from eventlog.outcomes import Done, Item
 from eventlog.server import NatsServer
-from eventlog.timers import STREAM, Timers
+from eventlog.timers import STREAM, Mark, Timers
 from journey.contact import fold
 from journey.plan import Pace, plan_all
-from services.scheduler.handlers import LOOKS, Shell, bring_into_line, on_facts, sweep, work
+from services.scheduler.handlers import LOOKS, Shell, bring_into_line, on_facts, sweep, sweep_every_minute, work
 from tests.factories import (
     CAMPAIGN,
     at,
@@ -36,7 +36,7 @@ from tests.factories import (
 )
 from tests.fakes import Clock
 from tests.unit.journey.test_plan import HOURS, STEPS, campaign
-from tests.waiting import eventually, is_idle
+from tests.waiting import SOON_S, eventually, is_idle
 
 SEVEN = [
     Timer.at(make_email_id(step), at(hours=hours))
@@ -284,6 +284,24 @@ async def test_the_sweep_passes_over_whom_it_cannot_read_and_repairs_the_rest(sh
     after = {entry.timer: entry.sequence for entry in (await shell.timers.of(readable)).armed}
     assert after[stuck] > before[stuck]
     assert len([line for line in logs if line["event"] == "not_swept"]) == 3
+
+
+async def test_a_stop_waits_for_no_look_at_what_is_new(shell: Shell) -> None:
+    """Half a minute, seen after a million writes: no supervisor waits so long."""
+    looking, stop = asyncio.Event(), asyncio.Event()
+
+    class Endless(Timers):
+        async def spoilt_since(self, mark: Mark) -> tuple[set[Timer], Mark]:
+            looking.set()
+            await asyncio.Event().wait()
+            return set(), mark
+
+    sweeping = asyncio.create_task(sweep_every_minute(replace(shell, timers=Endless(shell.broker)), stop))
+    await looking.wait()
+    stop.set()
+    done, _ = await asyncio.wait({sweeping}, timeout=SOON_S)
+    sweeping.cancel()
+    assert done
 
 
 async def test_a_wake_up_the_sender_gave_up_on_stays_bounded_and_ends_with_its_email(shell: Shell) -> None:
