@@ -72,9 +72,11 @@ def _run(folder: Path) -> str:
 def began(folder: Path, now: datetime) -> datetime:
     """When the calls were booked, to the second: now, unless it was before an interruption."""
     note = folder / "began"
-    if not (note.exists() and note.read_text()):
-        note.write_text(now.replace(microsecond=0).isoformat())
-    return datetime.fromisoformat(note.read_text())
+    said = note.read_text() if note.exists() else ""  # empty: interrupted while it was written
+    if not said:
+        said = now.replace(microsecond=0).isoformat()
+        note.write_text(said)
+    return datetime.fromisoformat(said)
 
 
 def _demo_settings(settings: Settings, folder: Path) -> Settings:
@@ -116,7 +118,8 @@ def _people(settings: Settings, folder: Path) -> list[dict[str, Any]]:
     """On a server of one's own, people nobody signed up before: their facts are kept there for ever."""
     if not settings.nats_url:
         return list(PEOPLE)
-    return [person | {"email": person["email"].replace("@", f"+{_run(folder)}@")} for person in PEOPLE]
+    run = _run(folder)
+    return [person | {"email": person["email"].replace("@", f"+{run}@")} for person in PEOPLE]
 
 
 def _introduce(console: Console, settings: Settings, all_: Running) -> None:

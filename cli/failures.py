@@ -11,7 +11,6 @@ from datetime import UTC, datetime, timedelta
 from rich.table import Table
 
 from cli.backends import reach
-from cli.names import inside
 from cli.operate import print_json
 from cli.output import output, shown
 from cli.who import Who
@@ -167,7 +166,7 @@ async def show(settings: Settings, *, as_json: bool) -> None:
     """Errors: Unavailable, NoBroker."""
     async with reach(settings, name="failures") as broker:
         found = await failures(broker)
-        pauses = {each.name.replace("_", "-"): await paused(broker, each) for each in await topology.made(broker)}
+        pauses = {each.service: await paused(broker, each) for each in await topology.made(broker)}
     if as_json:
         for each in found:
             print_json({name: getattr(each, name) for name in ("id", "kind", "reason", "at", "contact", "detail")})
@@ -227,7 +226,7 @@ async def lift(settings: Settings, service: str, who: Who, *, as_json: bool = Fa
     """Errors: Unavailable, NoBroker."""
     async with reach(settings, name="resume") as broker:
         pause = await resume_service(
-            broker, topology.durable_of(inside(service)), by=who.by, why=who.why, now=datetime.now(UTC)
+            broker, topology.durable_of(service), by=who.by, why=who.why, now=datetime.now(UTC)
         )
     if as_json:
         print_json({"service": service, "changed": pause is not None, "was": pause.reason if pause else None})
@@ -239,7 +238,7 @@ async def lift(settings: Settings, service: str, who: Who, *, as_json: bool = Fa
 
 async def put_off(settings: Settings, service: str, *, for_: timedelta, who: Who, as_json: bool) -> None:
     """Pause. Errors: Unavailable, NoBroker."""
-    durable = topology.durable_of(inside(service))
+    durable = topology.durable_of(service)
     async with reach(settings, name="pause") as broker:
         before = await pause_service(broker, durable, for_=for_, by=who.by, why=who.why, now=datetime.now(UTC))
         now = await paused(broker, durable)

@@ -13,8 +13,3 @@ PROVIDERS = {"sender": "Resend", "notion-sync": "Notion"}
 
 OPERATOR = "operator"
 """The user of every command; a service has one of its own name."""
-
-
-def inside(service: str) -> str:
-    """What operators call `notion-sync` is `notion_sync` in Python and on the broker."""
-    return service.replace("-", "_")

@@ -7,7 +7,6 @@ import msgspec
 from rich.table import Table
 
 from cli.backends import reach
-from cli.names import inside
 from cli.output import output, shown
 from cli.who import Who
 from contracts.ids import EmailId, contact_id
@@ -90,7 +89,7 @@ def is_meant(email: EmailId, contact: str | None, campaign: str | None, step: st
 
 async def replay(settings: Settings, service: str, *, who: Who, as_json: bool = False) -> None:
     """Errors: Unavailable, NoBroker, Incomplete."""
-    durable = topology.durable_of(inside(service))
+    durable = topology.durable_of(service)
     async with reach(settings, name="replay") as broker:
         await topology.require(broker, replicas=settings.replicas)
         await note(broker, "replay", about=service, by=who.by, why=who.why, now=datetime.now(UTC))

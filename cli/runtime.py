@@ -23,7 +23,7 @@ from cli.backends import (
     sandbox_address,
     with_stand_ins,
 )
-from cli.names import CONSUMERS, PROVIDERS, SERVICES, inside
+from cli.names import CONSUMERS, PROVIDERS, SERVICES
 from eventlog import topology
 from eventlog.connection import Broker, Unavailable, connect
 from eventlog.server import NatsServer, ServerFailed
@@ -49,7 +49,7 @@ def wanted(settings: Settings) -> list[str]:
 
 def service(name: str) -> Service:
     """Imported when it is run, so that one service does not pay for the others."""
-    run: Service = importlib.import_module(f"services.{inside(name)}.service").run
+    run: Service = importlib.import_module(f"services.{name.replace('-', '_')}.service").run
     return run
 
 
@@ -144,7 +144,7 @@ async def _health(name: str, broker: Broker, settings: Settings) -> AsyncIterato
         return
     async with health_server(
         broker,
-        topology.durable_of(inside(name)),
+        topology.durable_of(name),
         replicas=settings.replicas,
         host=settings.host,
         port=settings.health_port,

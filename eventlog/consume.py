@@ -229,7 +229,7 @@ class Consumer(Generic[T]):
                 "paused",
                 reason=outcome.reason,
                 for_s=round(outcome.for_s),
-                hint=f"dripstream resume {self._work.durable.name.replace('_', '-')}",
+                hint=f"dripstream resume {self._work.durable.service}",
             )
 
     async def _settle(self, item: Item[Any], outcome: Outcome) -> None:

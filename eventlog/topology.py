@@ -138,6 +138,11 @@ class Durable:
         return str(self.config.durable_name)
 
     @property
+    def service(self) -> str:
+        """As operators call it: `notion_sync` on the broker is `notion-sync` to them."""
+        return self.name.replace("_", "-")
+
+    @property
     def ack_wait_s(self) -> float:
         return float(self.config.ack_wait or ACK_WAIT_S)
 
@@ -173,9 +178,9 @@ OPTIONAL = (NOTIFIER,)
 """Made by their service when it first runs, since where it never does they would only fall behind (docs/adr/0023)."""
 
 
-def durable_of(name: str) -> Durable:
-    """Of the service of this name. Errors: KeyError."""
-    return {each.name: each for each in (*DURABLES, *OPTIONAL)}[name]
+def durable_of(service: str) -> Durable:
+    """Errors: KeyError, for what reads no stream."""
+    return {each.service: each for each in (*DURABLES, *OPTIONAL)}[service]
 
 
 async def require_server(broker: Broker) -> None:

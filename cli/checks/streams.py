@@ -44,7 +44,7 @@ async def consumers(patient: Patient) -> list[Finding]:
 
 async def _consumer(broker: Broker, patient: Patient, durable: Durable) -> list[Finding]:
     """Errors: Unavailable, UNREACHABLE."""
-    name = durable.name.replace("_", "-")
+    name = durable.service
     try:
         await broker.js.consumer_info(durable.stream, durable.name)
     except NotFoundError:

@@ -58,14 +58,14 @@ async def no_signups(look: Look) -> Finding | None:
 
 def is_paused(durable: Durable) -> Question:
     async def ask(look: Look) -> Finding | None:
-        return rules.service_paused(_service(durable), await paused(look.broker, durable))
+        return rules.service_paused(durable.service, await paused(look.broker, durable))
 
     return ask
 
 
 def lags(durable: Durable) -> Question:
     async def ask(look: Look) -> Finding | None:
-        return rules.service_lags(_service(durable), await lag(look.broker, durable, look.now), look.limits)
+        return rules.service_lags(durable.service, await lag(look.broker, durable, look.now), look.limits)
 
     return ask
 
@@ -74,7 +74,7 @@ def is_down(durable: Durable) -> Question:
     async def ask(look: Look) -> Finding | None:
         if await paused(look.broker, durable):
             return None  # which is told already, and nobody has to ask then
-        return rules.service_down(_service(durable), await pulling(look.broker, durable), look.now, look.limits)
+        return rules.service_down(durable.service, await pulling(look.broker, durable), look.now, look.limits)
 
     return ask
 
@@ -93,10 +93,6 @@ QUESTIONS: dict[str, Question] = {
     "ServiceDown.notion-sync": is_down(topology.NOTION_SYNC),
 }
 """Every alert that is remembered on the broker. `BrokerAway` cannot be."""
-
-
-def _service(durable: Durable) -> str:
-    return durable.name.replace("_", "-")
 
 
 async def _last_signup(broker: Broker) -> datetime:

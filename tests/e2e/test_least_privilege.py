@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from cli.main import dripstream
-from cli.names import CONSUMERS, SERVICES, inside
+from cli.names import CONSUMERS, SERVICES
 from contracts import subjects
 from contracts.ids import contact_id
 from eventlog import topology
@@ -26,7 +26,7 @@ from tests.waiting import eventually
 
 NOBODY = contact_id("nobody@example.com")
 EMAIL = MARIA.again(email="somebody@example.com").email_id("email-1")
-DURABLES = [topology.durable_of(inside(name)) for name in CONSUMERS]
+DURABLES = [topology.durable_of(name) for name in CONSUMERS]
 BY = ("--by", "grace", "--why", "asked by phone")
 
 

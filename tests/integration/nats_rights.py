@@ -116,4 +116,5 @@ def may(user: str) -> Iterator[str]:
         yield from (f"$JS.API.CONSUMER.{call}.{stream}.{user}" for call in ("DELETE", "MSG.NEXT"))
         yield from (f"$JS.API.CONSUMER.PAUSE.{stream}.{user}" for each in PAUSES_ITSELF if each == user)
         yield from (f"$JS.ACK.{stream}.{user}.1.1.1.1.1", f"parked.{user}.events.x.1")
-        yield f"$JS.API.CONSUMER.CREATE.{stream}.{user}.{topology.durable_of(user).config.filter_subject}"
+        durable = topology.durable_of(user.replace("_", "-"))
+        yield f"$JS.API.CONSUMER.CREATE.{stream}.{user}.{durable.config.filter_subject}"
