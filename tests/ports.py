@@ -16,10 +16,10 @@ _ports = itertools.cycle(FIRST + _worker * EACH + (_start + n) % EACH for n in r
 
 
 def free_port() -> int:
-    return next(port for port in itertools.islice(_ports, EACH) if _is_free(port))
+    return next(port for port in itertools.islice(_ports, EACH) if is_free(port))
 
 
-def _is_free(port: int) -> bool:
+def is_free(port: int) -> bool:
     with socket.socket() as probe:
         try:
             probe.bind(("127.0.0.1", port))

@@ -49,6 +49,16 @@ async def is_idle(broker: Broker, durable: Durable) -> bool:
     return given >= last and not info.num_pending and not info.num_ack_pending
 
 
+async def is_pulling(broker: Broker, durable: Durable) -> bool:
+    """Somebody waits for what comes next."""
+    return bool((await broker.js.consumer_info(durable.stream, durable.name)).num_waiting)
+
+
+async def in_hand(broker: Broker, durable: Durable) -> int:
+    """Messages a consumer was given and has not settled."""
+    return int((await broker.js.consumer_info(durable.stream, durable.name)).num_ack_pending or 0)
+
+
 async def _last_sequence(broker: Broker, durable: Durable) -> int:
     try:
         return int((await broker.js.get_last_msg(durable.stream, str(durable.config.filter_subject))).seq or 0)

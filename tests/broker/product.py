@@ -86,7 +86,7 @@ async def append_for_certain(log: EventLog, fact: Fact) -> None:
 async def working(url: str, postman: Postman) -> AsyncIterator[None]:
     """A scheduler with its sweep and a sender, each on a connection of its own."""
     stop, campaigns = asyncio.Event(), {CAMPAIGN: campaign()}
-    async with connect(url, name="scheduler", patience_s=20) as one, connect(url, name="sender", patience_s=10) as two:
+    async with connect(url, name="scheduler", patience_s=20) as one, connect(url, name="sender", patience_s=20) as two:
         sender = work(shell_for(two, postman, campaigns, Pace()))
         tasks = [
             asyncio.create_task(scheduler.run(one, Settings.load(speedup=1, testing_mode=False), campaigns, stop)),

@@ -4,7 +4,6 @@ import hashlib
 import itertools
 import json
 import os
-import socket
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,6 +13,7 @@ from typing import Any
 
 from services.settings import ROOT
 from tests.e2e.processes import Answer
+from tests.ports import is_free
 
 TREE = hashlib.sha256(str(ROOT).encode()).hexdigest()[:6]
 """In every name that the engine knows: another checkout may run its tests on it at the same time."""
@@ -64,17 +64,7 @@ _pairs = itertools.cycle(FIRST_PORT + (int(TREE, 16) + n) * 2 % PORTS for n in r
 
 def free_pair() -> int:
     """The first of two ports that follow each other; given to nobody else in this run."""
-    return next(port for port in itertools.islice(_pairs, PORTS // 2) if _is_free(port) and _is_free(port + 1))
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the engine binds it
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
+    return next(port for port in itertools.islice(_pairs, PORTS // 2) if is_free(port) and is_free(port + 1))
 
 
 @dataclass

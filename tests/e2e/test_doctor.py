@@ -135,7 +135,7 @@ async def test_a_wrong_clock_that_the_broker_shares_is_found(healthy: Machine) -
     only_trouble(found, "outside clock")
     ahead = re.fullmatch(r"this machine is (\d+) s ahead of 127\.0\.0\.1", found["outside clock"]["detail"])
     assert ahead
-    assert abs(int(ahead[1]) - 3600) < 60  # as long as an answer may take to come
+    assert abs(int(ahead[1]) - 3600) < 10  # as long as an answer may take to come
     assert "timedatectl set-ntp true" in found["outside clock"]["do"]
 
 

@@ -49,6 +49,7 @@ async def test_a_signup_brings_the_seven_emails_of_its_segment_in_order(journey:
     assert [mail.subject for mail in mails] == subjects_for(person)
     sent = sorted((fact for fact in journey.facts[person.email] if isinstance(fact, EmailSent)), key=due_at)
     assert [fact.email.step for fact in sent] == list(STEPS)
+    assert [fact for fact in sent if fact.at < due_at(fact)] == []
     assert [fact.template for fact in sent] == list(TEMPLATES[person.segment])
     assert [fact.provider_id for fact in sent] == [mail.id for mail in mails]
 

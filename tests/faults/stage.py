@@ -183,11 +183,6 @@ async def until_left(*run: Callable[[asyncio.Event], Awaitable[None]]) -> AsyncI
         await asyncio.gather(*tasks)
 
 
-async def held(broker: Broker, durable: topology.Durable) -> int:
-    """Messages a consumer was given and has not settled."""
-    return int((await broker.js.consumer_info(durable.stream, durable.name)).num_ack_pending or 0)
-
-
 async def scheduled(played: Stage, *, patience_s: float = 60) -> None:
     await eventually(played.has_scheduled_everything, timeout=patience_s * ROUNDS)
 

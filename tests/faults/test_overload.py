@@ -29,7 +29,6 @@ from tests.faults.stage import (
     crowd,
     email_ids,
     first_email_only,
-    held,
     in_s,
     once,
     scheduled,
@@ -38,7 +37,7 @@ from tests.faults.stage import (
 from tests.integration.ingest import ROUTE, problem, running, stored
 from tests.rounds import ROUNDS
 from tests.unit.ingest.forms import SMALLEST
-from tests.waiting import eventually
+from tests.waiting import eventually, in_hand
 
 SIGNUPS, DUE, AT_ONCE = 2_000, 600, 32
 PER_SECOND = 50.0
@@ -101,7 +100,7 @@ async def test_emails_that_wait_for_another_try_hold_up_nobody_else(durable_serv
 
 
 async def all_put_off(played: Stage) -> bool:
-    return await held(played.broker, topology.SENDER) >= BUSY * ROUNDS
+    return await in_hand(played.broker, topology.SENDER) >= BUSY * ROUNDS
 
 
 def most_overtaken(dues: Iterable[float]) -> int:
@@ -130,7 +129,7 @@ async def watched(broker: Broker, durable: topology.Durable) -> AsyncIterator[li
 
     async def look() -> None:
         while True:
-            most[0] = max(most[0], await held(broker, durable))
+            most[0] = max(most[0], await in_hand(broker, durable))
             await asyncio.sleep(0.005)
 
     watcher = asyncio.create_task(look())

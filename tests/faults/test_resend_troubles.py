@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from prometheus_client import REGISTRY
 
 from cli.failures import failures, retry
 from cli.who import Who
@@ -132,6 +133,7 @@ async def has_ended(office: Office[Resend]) -> bool:
 async def test_a_closed_door_pauses_all_sending_once_and_resume_sends_everything(
     office: Office[Resend], sandbox: Sandbox, status: int, name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    before = pauses(name)
     sandbox.add_fault(fault(status=status, name=name, times=100))
     people = [f"p{n}@example.com" for n in range(20)]
     for address in people:
@@ -147,6 +149,13 @@ async def test_a_closed_door_pauses_all_sending_once_and_resume_sends_everything
         make_email_id("email-1", address) for address in people
     )
     assert capsys.readouterr().out.count("hint='dripstream resume sender'") == 1
+    assert pauses(name) > before
+
+
+def pauses(name: str) -> float:
+    """As they are counted, under the kind of what was refused."""
+    kind = {"service": "sender", "outcome": "pause", "reason": "quota" if "quota" in name else "key"}
+    return REGISTRY.get_sample_value("dripstream_deliveries_total", kind) or 0
 
 
 async def every_call_is_noted(office: Office[Resend], sandbox: Sandbox, people: list[str]) -> bool:

@@ -25,7 +25,7 @@ from eventlog.outcomes import Done, Work
 from eventlog.server import NatsServer
 from tests.factories import ADA, NOW, make_email_id, make_signup
 from tests.frozen import frozen
-from tests.waiting import SOON_S, eventually
+from tests.waiting import SOON_S, eventually, is_pulling
 
 
 @pytest.fixture
@@ -151,7 +151,7 @@ async def test_a_consumer_that_stops_while_the_broker_hangs_leaves_a_working_con
     stop = asyncio.Event()
     work: Work[bytes] = Work(topology.SCHEDULER, bytes, lambda item: item.subject, nothing)
     running = asyncio.create_task(Consumer(broker, work, stop=stop).run())
-    await eventually(lambda: is_pulling(broker))
+    await eventually(lambda: is_pulling(broker, topology.SCHEDULER))
     async with frozen(nats_server):
         stop.set()
         await asyncio.wait([running])
@@ -161,10 +161,6 @@ async def test_a_consumer_that_stops_while_the_broker_hangs_leaves_a_working_con
 
 async def nothing(_: object) -> Done:
     return Done()
-
-
-async def is_pulling(broker: Broker) -> bool:
-    return bool((await broker.js.consumer_info(topology.SCHEDULER.stream, topology.SCHEDULER.name)).num_waiting)
 
 
 async def test_leaving_a_broker_that_reads_nothing_any_more_takes_seconds(nats_server: NatsServer) -> None:

@@ -24,7 +24,7 @@ from eventlog.outcomes import Done, Item, Outcome, Park, Pause, Retry, Work
 from eventlog.pause import Paused, pause, paused, resume
 from eventlog.server import NatsServer
 from tests.factories import make_email_sent, make_signup
-from tests.waiting import eventually, is_idle
+from tests.waiting import eventually, in_hand, is_idle, is_pulling
 
 Handle = Callable[[Sequence[Item[AnyFact]]], Awaitable[Outcome]]
 
@@ -96,18 +96,10 @@ async def test_a_fact_appended_while_waiting_is_handled_at_once(
     monkeypatch.setattr(consume, "PULL_S", 600.0)
     seen = Recorder()
     async with consuming(broker, seen):
-        await eventually(lambda: is_pulling(broker))
+        await eventually(lambda: is_pulling(broker, topology.SCHEDULER))
         await EventLog(broker).append(make_signup())
         await eventually(lambda: settled(broker))
     assert seen.batches == [["signup_received"]]
-
-
-async def is_pulling(broker: Broker) -> bool:
-    return bool((await broker.js.consumer_info(subjects.EVENTS, subjects.SCHEDULER)).num_waiting)
-
-
-async def in_hand(broker: Broker) -> int:
-    return int((await broker.js.consumer_info(subjects.EVENTS, subjects.SCHEDULER)).num_ack_pending or 0)
 
 
 async def test_facts_of_one_contact_are_handled_together_and_never_beside_each_other(broker: Broker) -> None:
@@ -124,7 +116,7 @@ async def test_facts_of_one_contact_are_handled_together_and_never_beside_each_o
         return Done()
 
     async def the_rest_waits() -> bool:
-        return await in_hand(broker) == 8 - sum(batches[:-1])
+        return await in_hand(broker, topology.SCHEDULER) == 8 - sum(batches[:-1])
 
     facts: list[AnyFact] = [make_signup(), *(make_email_sent(f"email-{n}") for n in range(1, 8))]
     for fact in facts:

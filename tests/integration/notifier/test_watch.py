@@ -26,7 +26,7 @@ from services.notifier.watch import Posts, look
 from services.sandbox.faults import Fault
 from tests.factories import make_email_id, make_signup
 from tests.integration.notifier.kit import LIMITS, Room
-from tests.waiting import eventually, is_idle
+from tests.waiting import eventually, is_idle, is_pulling
 
 Act = Callable[[Room], Awaitable[None]]
 LATE = Timer.at(make_email_id(), datetime.now(UTC) - timedelta(minutes=20))
@@ -127,12 +127,8 @@ async def test_a_service_that_nobody_runs_is_down_until_somebody_does(room: Room
     watching = room.watch("ServiceDown.sender")
     assert await watching.look(3) == ["ServiceDown.sender"]
     async with at_work(room.broker, topology.SENDER):
-        await eventually(lambda: is_asked(room.broker, topology.SENDER))
+        await eventually(lambda: is_pulling(room.broker, topology.SENDER))
         assert await watching.look(3) == ["ServiceDown.sender: over"]
-
-
-async def is_asked(broker: Broker, durable: Durable) -> bool:
-    return bool((await broker.js.consumer_info(durable.stream, durable.name)).num_waiting)
 
 
 async def test_no_signups_counts_from_the_last_one_and_without_any_from_the_beginning(room: Room) -> None:
